@@ -1,0 +1,26 @@
+#include "attestation/selector/selector.h"
+
+#include <algorithm>
+
+namespace steeple::attestation {
+
+Selectors::Selectors(std::vector<Selector> items) : items_(std::move(items)) {
+  std::sort(items_.begin(), items_.end());
+  items_.erase(std::unique(items_.begin(), items_.end()), items_.end());
+}
+
+void Selectors::merge(const Selectors& other) {
+  items_.insert(items_.end(), other.items_.begin(), other.items_.end());
+  std::inplace_merge(items_.begin(), items_.end() - static_cast<std::ptrdiff_t>(other.size()), items_.end());
+  items_.erase(std::unique(items_.begin(), items_.end()), items_.end());
+}
+
+bool Selectors::contains(const Selector& selector) const {
+  return std::binary_search(items_.begin(), items_.end(), selector);
+}
+
+bool Selectors::is_subset_of(const Selectors& other) const {
+  return std::includes(other.items_.begin(), other.items_.end(), items_.begin(), items_.end());
+}
+
+}  // namespace steeple::attestation
