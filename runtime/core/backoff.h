@@ -1,5 +1,5 @@
-// Exponential back-off with jitter as the SPIRE agent draws it (server-sync 0.2): multiplier 1.5, +-10 %, jitter after the cap.
-// Sans I/O: time comes in, the wait comes out; the owner's randomness is injected.
+// Exponential back-off with jitter as the SPIRE agent draws it (server-sync 0.2): multiplier 1.5, +-10 %, jitter after
+// the cap. Sans I/O: time comes in, the wait comes out; the owner's randomness is injected.
 #pragma once
 
 #include <chrono>

@@ -23,11 +23,20 @@ enum class LogFormat { kDefault, kText, kJson };  // kDefault: text with whole s
 std::string_view to_string(LogLevel level);               // logrus names: "warning", not "warn"
 Result<LogLevel> parse_log_level(std::string_view text);  // any case; "warn" and "warning"
 
+// A structure that Go prints one way in text and another in JSON (a list of messages, an address). `json` is valid
+// JSON.
+struct LogRendered {
+  LogRendered(std::string text_form, std::string json_form) : text(std::move(text_form)), json(std::move(json_form)) {}
+  std::string text;
+  std::string json;
+};
+std::string json_string(std::string_view text);  // quoted and escaped as encoding/json does, for LogRendered::json
+
 // A field's value, rendered as Go would: durations "5.3s" (JSON: integer nanoseconds), errors as their text.
 class LogValue {
  public:
-  using Variant = std::variant<std::string, std::int64_t, std::uint64_t, double, bool, std::chrono::nanoseconds, WallTime,
-                               std::vector<std::string>>;
+  using Variant = std::variant<std::string, std::int64_t, std::uint64_t, double, bool, std::chrono::nanoseconds,
+                               WallTime, std::vector<std::string>, LogRendered>;
   LogValue(std::string text) : value_(std::move(text)) {}
   LogValue(std::string_view text) : value_(std::string(text)) {}
   LogValue(const char* text) : value_(std::string(text)) {}
@@ -43,6 +52,7 @@ class LogValue {
   LogValue(WallTime time) : value_(time) {}
   LogValue(const Error& error) : value_(error.message()) {}
   LogValue(std::vector<std::string> list) : value_(std::move(list)) {}  // Go's "[a b]"; JSON array
+  LogValue(LogRendered rendered) : value_(std::move(rendered)) {}
   const Variant& variant() const { return value_; }
 
  private:
@@ -73,6 +83,8 @@ class LogSink {
   virtual void write(std::string_view line) = 0;
   virtual Result<void> reopen() = 0;
   virtual bool is_terminal() const = 0;
+  // Lines given up since the last call, because the reader of a pipe or terminal did not read.
+  virtual std::uint64_t take_dropped() { return 0; }
 };
 std::unique_ptr<LogSink> make_stdout_sink();
 Result<std::unique_ptr<LogSink>> open_file_sink(const std::string& path);  // append, create, mode 0640
@@ -93,12 +105,16 @@ class Logger {
   Result<void> reopen();
 
   void log(LogLevel level, std::string_view message, LogFields fields = {}) const;
-  void error(std::string_view message, LogFields fields = {}) const { log(LogLevel::kError, message, std::move(fields)); }
+  void error(std::string_view message, LogFields fields = {}) const {
+    log(LogLevel::kError, message, std::move(fields));
+  }
   void warning(std::string_view message, LogFields fields = {}) const {
     log(LogLevel::kWarning, message, std::move(fields));
   }
   void info(std::string_view message, LogFields fields = {}) const { log(LogLevel::kInfo, message, std::move(fields)); }
-  void debug(std::string_view message, LogFields fields = {}) const { log(LogLevel::kDebug, message, std::move(fields)); }
+  void debug(std::string_view message, LogFields fields = {}) const {
+    log(LogLevel::kDebug, message, std::move(fields));
+  }
 
  private:
   struct Shared;

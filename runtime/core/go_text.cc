@@ -1,0 +1,150 @@
+#include "runtime/core/go_text.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <ctime>
+#include <iterator>
+
+namespace steeple::runtime {
+namespace {
+
+struct Rune {
+  char32_t value;
+  std::size_t size;  // bytes taken; 1 and kInvalid for a byte that is not UTF-8
+};
+constexpr char32_t kInvalid = 0xFFFFFFFF;
+
+// One strict UTF-8 sequence at the start of `text`: no overlong forms, no surrogates.
+Rune next_rune(std::string_view text) {
+  auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  unsigned char first = byte(0);
+  if (first < 0x80) return {first, 1};
+  std::size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  if (first < 0xC2 || first > 0xF4 || text.size() < size) return {kInvalid, 1};
+  char32_t value = first & (0x7F >> size);
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return {kInvalid, 1};
+    value = value << 6 | (byte(i) & 0x3F);
+  }
+  bool overlong = (size == 3 && value < 0x800) || (size == 4 && value < 0x10000);
+  if (overlong || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) return {kInvalid, 1};
+  return {value, size};
+}
+
+// Spaces other than U+0020, format and control characters, private use: what Go's IsPrint refuses and what could
+// disturb a log reader's terminal. Code points that are merely unassigned inside the assigned planes count as
+// printable.
+bool is_printable(char32_t rune) {
+  static constexpr std::array<std::pair<char32_t, char32_t>, 28> kHidden{{
+      {0x0000, 0x001F},   {0x007F, 0x00A0},   {0x00AD, 0x00AD},   {0x0600, 0x0605},   {0x061C, 0x061C},
+      {0x06DD, 0x06DD},   {0x070F, 0x070F},   {0x0890, 0x0891},   {0x08E2, 0x08E2},   {0x1680, 0x1680},
+      {0x180E, 0x180E},   {0x2000, 0x200F},   {0x2028, 0x202F},   {0x205F, 0x206F},   {0x3000, 0x3000},
+      {0xD800, 0xF8FF},   {0xFDD0, 0xFDEF},   {0xFEFF, 0xFEFF},   {0xFFF0, 0xFFFB},   {0xFFFE, 0xFFFF},
+      {0x110BD, 0x110BD}, {0x110CD, 0x110CD}, {0x13430, 0x1343F}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A},
+      {0x1FFFE, 0x1FFFF}, {0x2FFFE, 0x2FFFF}, {0x323B0, 0xE00FF},
+  }};
+  if (rune >= 0xE01F0) return false;
+  for (auto [low, high] : kHidden)
+    if (rune >= low && rune <= high) return false;
+  return true;
+}
+
+void append_escaped(std::string& out, Rune rune, unsigned char raw) {
+  auto to = std::back_inserter(out);
+  if (rune.value == kInvalid) {
+    fmt::format_to(to, "\\x{:02x}", raw);
+    return;
+  }
+  static constexpr std::string_view kNamed = "\a\b\f\n\r\t\v";
+  static constexpr std::string_view kLetters = "abfnrtv";
+  std::size_t named = rune.value < 0x20 ? kNamed.find(static_cast<char>(rune.value)) : std::string_view::npos;
+  if (named != std::string_view::npos) {
+    out += '\\';
+    out += kLetters[named];
+  } else if (rune.value < 0x20 || rune.value == 0x7F) {
+    fmt::format_to(to, "\\x{:02x}", static_cast<unsigned>(rune.value));
+  } else if (rune.value < 0x10000) {
+    fmt::format_to(to, "\\u{:04x}", static_cast<unsigned>(rune.value));
+  } else {
+    fmt::format_to(to, "\\U{:08x}", static_cast<unsigned>(rune.value));
+  }
+}
+
+struct WholeTime {
+  std::tm parts;
+  long nanoseconds;
+};
+
+WholeTime split_utc(WallTime time) {
+  auto since_epoch = std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch());
+  auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
+  std::time_t whole = seconds.count();
+  WholeTime split{};
+  gmtime_r(&whole, &split.parts);
+  split.nanoseconds = (since_epoch - seconds).count();
+  return split;
+}
+
+std::string date_and_time(const std::tm& t, char between) {
+  return fmt::format("{:04}-{:02}-{:02}{}{:02}:{:02}:{:02}", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, between,
+                     t.tm_hour, t.tm_min, t.tm_sec);
+}
+
+}  // namespace
+
+std::size_t utf8_sequence_size(std::string_view text) {
+  if (text.empty()) return 0;
+  Rune rune = next_rune(text);
+  return rune.value == kInvalid ? 0 : rune.size;
+}
+
+std::string go_fraction(long nanoseconds) {
+  if (nanoseconds == 0) return {};
+  std::string text = fmt::format(".{:09}", nanoseconds);
+  text.erase(text.find_last_not_of('0') + 1);
+  return text;
+}
+
+std::string go_quote(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + 2);
+  out += '"';
+  while (!text.empty()) {
+    Rune rune = next_rune(text);
+    if (rune.value == '"' || rune.value == '\\') {
+      out += '\\';
+      out += text.front();
+    } else if (rune.value != kInvalid && is_printable(rune.value)) {
+      out.append(text.substr(0, rune.size));
+    } else {
+      append_escaped(out, rune, static_cast<unsigned char>(text.front()));
+    }
+    text.remove_prefix(rune.size);
+  }
+  out += '"';
+  return out;
+}
+
+std::string go_quoted_list(const std::vector<std::string>& items) {
+  std::string out = "[";
+  for (const std::string& item : items) {
+    if (out.size() > 1) out += ' ';
+    out += go_quote(item);
+  }
+  return out + "]";
+}
+
+std::string rfc3339(WallTime time) { return date_and_time(split_utc(time).parts, 'T') + "Z"; }
+
+std::string rfc3339_nano(WallTime time) {
+  WholeTime split = split_utc(time);
+  return date_and_time(split.parts, 'T') + go_fraction(split.nanoseconds) + "Z";
+}
+
+std::string go_time(WallTime time) {
+  WholeTime split = split_utc(time);
+  return date_and_time(split.parts, ' ') + go_fraction(split.nanoseconds) + " +0000 UTC";
+}
+
+}  // namespace steeple::runtime
