@@ -48,7 +48,8 @@ class LogValue {
   LogValue(unsigned long number) : value_(std::uint64_t{number}) {}
   LogValue(unsigned long long number) : value_(std::uint64_t{number}) {}
   LogValue(double number) : value_(number) {}
-  LogValue(std::chrono::nanoseconds duration) : value_(duration) {}
+  template <class Rep, class Period>
+  LogValue(std::chrono::duration<Rep, Period> d) : value_(std::chrono::duration_cast<std::chrono::nanoseconds>(d)) {}
   LogValue(WallTime time) : value_(time) {}
   LogValue(const Error& error) : value_(error.message()) {}
   LogValue(std::vector<std::string> list) : value_(std::move(list)) {}  // Go's "[a b]"; JSON array
