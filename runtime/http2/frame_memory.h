@@ -1,0 +1,35 @@
+// The allocator of all nghttp2 sessions of a loop thread. Of the 26.8 KB that a session holds, 16 KB are one buffer that
+// is empty between two calls of nghttp2_session_mem_send() as long as each frame is copied out at once, which Session
+// does; so all sessions of a thread are handed the same block for it (runtime-choice 4). Only the buffer made together
+// with the session is shared, never the further ones of a header block above one frame.
+// This leans on nghttp2's inner workings: the first session of a process is made as a probe, and when it does not ask for
+// exactly one buffer of the known size, nothing is shared.
+#pragma once
+
+#include <cstddef>
+
+struct nghttp2_mem;
+
+namespace steeple::runtime::http2 {
+
+class FrameMemory {
+ public:
+  static nghttp2_mem* allocator();
+
+  // Whether this nghttp2 was found to allow sharing.
+  static bool is_shared();
+
+  // Around nghttp2_session_*_new3(): only then is the shared block handed out.
+  class MakingSession {
+   public:
+    MakingSession();
+    ~MakingSession();
+    MakingSession(const MakingSession&) = delete;
+    MakingSession& operator=(const MakingSession&) = delete;
+  };
+
+  // For tests: switches sharing off (or back to what the probe found) for sessions made from now on by this thread.
+  static void set_sharing_allowed(bool allowed);
+};
+
+}  // namespace steeple::runtime::http2
