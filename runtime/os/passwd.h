@@ -1,14 +1,14 @@
 // Names of users and groups, from /etc/passwd and /etc/group as the agent sees them (attestation 2.2). A container without
-// these files has no names, which is no error. Answers come from memory; a file is looked at again at most once a second
-// and read again when it changed; an id it does not hold is asked of the name service (LDAP and the like) where the
-// system has one, and that answer is kept 60 s. One owner, I/O thread only.
+// these files has no names, which is no error. Answers come from memory; a file is looked at again at most once a second and
+// read again when it changed. The name service (LDAP and the like) is not asked: it may block for seconds, and the agent
+// that Steeple replaces, a static program, does not ask it either. One owner, I/O thread only.
 #pragma once
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,21 +20,15 @@
 namespace steeple::runtime {
 
 inline constexpr std::size_t kAccountFileBytesMax = 16u << 20;
-inline constexpr std::size_t kAccountNamesMax = 200'000;       // per file
-inline constexpr std::size_t kAccountLookupsKept = 10'000;     // name-service answers, per kind
+inline constexpr std::size_t kAccountNamesMax = 200'000;  // per file
+inline constexpr std::chrono::seconds kAccountCheckInterval{1};
 
 // Lines NAME:x:ID:... of /etc/passwd and /etc/group alike. The first line of an id counts; others are skipped.
 std::unordered_map<std::uint32_t, std::string> parse_account_file(std::string_view text);
 
 class AccountNames {
  public:
-  struct Sources {
-    std::string passwd = "/etc/passwd";
-    std::string group = "/etc/group";
-    bool name_service = true;  // getpwuid_r, getgrgid_r for ids the files do not hold
-  };
-  explicit AccountNames(const Clock& clock);
-  AccountNames(const Clock& clock, Sources sources);
+  explicit AccountNames(const Clock& clock, std::string passwd_path = "/etc/passwd", std::string group_path = "/etc/group");
   ~AccountNames();
   AccountNames(const AccountNames&) = delete;
   AccountNames& operator=(const AccountNames&) = delete;

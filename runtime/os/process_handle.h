@@ -14,7 +14,7 @@ namespace steeple::runtime {
 
 class ProcessHandle {
  public:
-  // `peer` must outlive the handle. kNotFound when it has gone.
+  // `peer` must outlive the handle. kNotFound when it has gone. Costs an open and a poll: it runs on every RPC.
   static Result<ProcessHandle> open(const Peer& peer);
 
   pid_t pid() const { return peer_->credentials().pid; }
@@ -31,6 +31,7 @@ class ProcessHandle {
 
  private:
   ProcessHandle(const Peer& peer, FileDescriptor directory) : peer_(&peer), directory_(std::move(directory)) {}
+  Result<void> verify_running() const;
   const Peer* peer_;
   FileDescriptor directory_;
 };

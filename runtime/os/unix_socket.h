@@ -40,11 +40,8 @@ class UnixListener {
   ino_t inode_ = 0;
 };
 
-// A connected, non-blocking stream socket. Connecting to a Unix socket ends at once, except that a full backlog gives
-// kUnavailable (EAGAIN): try again after a moment. Texts are Go's: "dial unix PATH: connect: no such file or directory".
+// A connected, non-blocking stream socket. Connecting to a Unix socket never waits: a full backlog gives kLimit (try again
+// after a moment), nobody listening kUnavailable. Texts are Go's: "dial unix PATH: connect: no such file or directory".
 Result<FileDescriptor> connect_unix(const std::string& path);
-
-// As bash `unix:PATH` and gRPC targets `unix:///PATH` name it; PATH itself when there is no scheme.
-std::string_view strip_unix_scheme(std::string_view target);
 
 }  // namespace steeple::runtime
