@@ -1,0 +1,61 @@
+// What the agent runs with: the file and the flags merged, given defaults, checked. Made by load_config() (load.h), moved
+// into run_agent(). Times are durations, texts with a fixed set of values are enums, paths of sockets are absolute.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/config/plugin_config.h"
+#include "agent/spiffe/trust_domain.h"
+#include "runtime/core/log.h"
+#include "runtime/core/secret_bytes.h"
+
+namespace steeple::agent {
+
+enum class IoBackend { kAuto, kIoUring, kEpoll };
+enum class RebootstrapMode { kNever, kAuto, kAlways };
+enum class TrustBundleFormat { kPem, kSpiffe };
+enum class WorkloadKeyType { kEcP256, kEcP384, kRsa2048 };
+
+// Where the first trust bundle comes from. Exactly one of insecure, path and url is set.
+struct BootstrapSource {
+  bool insecure = false;
+  std::string path;
+  std::string url;
+  std::string unix_socket;  // the server that answers for `url`
+  TrustBundleFormat format = TrustBundleFormat::kPem;
+};
+
+struct AgentConfig {
+  runtime::Logger log;
+  bool logs_to_file = false;  // SIGUSR2 then reopens it
+  std::vector<std::string> log_selectors;
+  bool log_source_location = false;
+
+  TrustDomain trust_domain;
+  std::string server_address;  // host name or IP address
+  std::int64_t server_port = 0;
+  BootstrapSource bootstrap;
+  RebootstrapMode rebootstrap_mode = RebootstrapMode::kNever;
+  std::chrono::nanoseconds rebootstrap_delay{};
+  runtime::SecretBytes join_token;  // empty: none
+
+  std::string data_dir;
+  std::string socket_path;  // absolute; empty when both public APIs are off
+  bool disable_workload_api = false;
+  bool disable_sds_api = false;
+
+  WorkloadKeyType workload_key_type = WorkloadKeyType::kEcP256;
+  std::int64_t x509_svid_cache_max_size = 0;     // 0: the default
+  std::chrono::nanoseconds availability_target{};  // 0: none
+  std::chrono::nanoseconds sync_interval{};        // 0 or less: the default
+  bool use_sync_authorized_entries = true;
+  IoBackend io_backend = IoBackend::kAuto;
+
+  PluginConfigs plugins;  // enabled and disabled ones, in the file's order
+};
+
+}  // namespace steeple::agent

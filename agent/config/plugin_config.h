@@ -1,0 +1,72 @@
+// The `plugins` block (config-cli 1.7): which plugins, in which order, with which data; and the typed keys of each plugin
+// this version has. Plugin data stays a tree until its plugin is configured; data from a file can be loaded again.
+// Error texts are those a user of SPIRE sees for the same mistake.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/config/hcl/object_reader.h"
+#include "runtime/core/log.h"
+
+namespace steeple::agent {
+
+// A plugin's configuration, and the document it points into.
+struct PluginData {
+  std::shared_ptr<const hcl::Document> document;
+  std::optional<hcl::View> view;  // nothing: no data
+};
+
+struct PluginConfig {
+  std::string type;  // "NodeAttestor"
+  std::string name;
+  std::string command;  // an external plugin's program
+  std::vector<std::string> arguments;
+  std::string checksum;
+  bool enabled = true;
+  PluginData data;
+  std::optional<std::string> data_file;
+
+  bool has_data() const;                     // data, or a file that may hold some
+  runtime::Result<PluginData> load() const;  // reads data_file anew
+};
+
+class PluginConfigs {
+ public:
+  PluginConfigs() = default;
+  explicit PluginConfigs(std::vector<PluginConfig> all) : all_(std::move(all)) {}
+  const std::vector<PluginConfig>& all() const { return all_; }
+  std::vector<const PluginConfig*> enabled_of(std::string_view type) const;
+
+ private:
+  std::vector<PluginConfig> all_;
+};
+
+runtime::Result<PluginConfigs> read_plugins(std::shared_ptr<const hcl::Document> document, const hcl::View& plugins);
+
+// What SPIRE checks when it loads plugins, in its order: known types and names, how many of each type, and that plugins
+// without keys got none. Plugins of SPIRE that Steeple does not have, and external ones, are refused by name.
+runtime::Result<void> check_plugins(const PluginConfigs& plugins);
+
+// The typed keys of the plugins. Unknown keys are overlooked, as in SPIRE; `log` says so. Errors carry the prefix
+// `failed to configure plugin "N": `.
+struct DiskKeyManagerKeys {
+  std::string directory;
+};
+struct X509PopKeys {
+  std::string private_key_path;
+  std::string certificate_path;
+  std::string intermediates_path;
+};
+struct UnixAttestorKeys {
+  bool discover_workload_path = false;
+  std::int64_t workload_size_limit = 0;  // 0: no limit; negative: no digest
+};
+runtime::Result<DiskKeyManagerKeys> disk_key_manager_keys(const PluginConfig& plugin, const runtime::Logger& log);
+runtime::Result<X509PopKeys> x509pop_keys(const PluginConfig& plugin, const runtime::Logger& log);
+runtime::Result<UnixAttestorKeys> unix_attestor_keys(const PluginConfig& plugin, const runtime::Logger& log);
+
+}  // namespace steeple::agent
