@@ -86,8 +86,9 @@ class X509Cache {
   SharedX509Svid svid_of(const std::string& entry_id) const;
   void mark_tainted(const std::string& entry_id);
 
+  class Impl;  // for agent/cache
+
  private:
-  class Impl;
   std::unique_ptr<Impl> impl_;
 };
 

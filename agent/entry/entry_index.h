@@ -25,9 +25,13 @@ class EntryIndex {
   std::size_t size() const { return filed_under_.size(); }
 
  private:
-  using Bucket = std::vector<SharedEntry>;
-  std::unordered_map<attestation::Selector, Bucket, SelectorHash> buckets_;
-  std::unordered_map<std::string, attestation::Selector> filed_under_;
+  using Buckets = std::unordered_map<attestation::Selector, std::vector<SharedEntry>, SelectorHash>;
+  struct Place {
+    Buckets::value_type* bucket;  // stays where it is while it exists
+    std::size_t position;
+  };
+  Buckets buckets_;
+  std::unordered_map<std::string, Place> filed_under_;
 };
 
 }  // namespace steeple::agent
