@@ -1,0 +1,54 @@
+"""Thousands of open streams: everybody receives a rotation, and SIGTERM still ends the agent in under a second."""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+import unittest
+
+from harness import BIN, PATIENCE, Process, Suite, resident_kib, wait_until
+
+STREAMS = int(os.environ.get("STEEPLE_E2E_STREAMS", "3000"))
+LOAD = BIN / "fetch_latency"
+
+
+@unittest.skipUnless(LOAD.exists(), "the load generator is built with the release preset only")
+class Streams(Suite):
+    def open_streams(self, agent, name="load.log"):
+        load = self.keep(Process([LOAD, "--socket", agent.socket, "--pid", agent.process.pid, "--push", STREAMS], self.home / name))
+        wait_until(lambda: "streams are open" in load.log() or not load.running(), 60, load.log)
+        self.assertTrue(load.running(), load.log())
+        return load
+
+    def test_everybody_receives_a_rotation(self):
+        server, agent = self.running_pair()
+        entry = server.create_entry("/workload")
+        agent.wait_for_ids(["/workload"])
+        load = self.open_streams(agent)
+        server.command("entry update", "-entryID", entry, "-parentID", "spiffe://example.org/node", "-spiffeID", "spiffe://example.org/workload",
+                       "-selector", f"unix:uid:{os.getuid()}", "-dns", "changed.example.org")
+        self.assertEqual(load.wait(60), 0, load.log())
+        self.assertRegex(load.log(), rf"push to {STREAMS} streams")
+
+    def test_sigterm_ends_in_under_a_second(self):
+        server, agent = self.running_pair()
+        server.create_entry("/workload")
+        agent.wait_for_ids(["/workload"])
+        load = self.open_streams(agent)
+        began = time.monotonic()
+        self.assertEqual(agent.stop(signal.SIGTERM), 0)
+        self.assertLess(time.monotonic() - began, 1.0 * PATIENCE)
+        wait_until(lambda: not load.running(), 20, "the clients were not told")
+
+    def test_a_storm_of_first_calls_is_served(self):
+        server, agent = self.running_pair()
+        server.create_entry("/workload")
+        agent.wait_for_ids(["/workload"])
+        done = subprocess.run([LOAD, "--socket", agent.socket, "--storm", "2000", "--rounds", "1"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("2000 first calls at once", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
