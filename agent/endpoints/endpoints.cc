@@ -1,0 +1,122 @@
+#include "agent/endpoints/endpoints.h"
+
+#include "agent/endpoints/status_text.h"
+#include "runtime/engine/epoll_engine.h"
+#include "runtime/engine/uring_engine.h"
+#include "runtime/os/file.h"
+
+namespace steeple::agent {
+
+using runtime::Accepted;
+using runtime::Acceptor;
+using runtime::Backend;
+using runtime::Error;
+using runtime::Logger;
+using runtime::LogRendered;
+using runtime::Loop;
+using runtime::Result;
+using runtime::StopReason;
+using runtime::StopToken;
+using runtime::Task;
+using runtime::UnixListener;
+
+namespace {
+
+// Go prints an address by its name, and its JSON form by its fields.
+LogRendered rendered_address(const std::string& path) {
+  return LogRendered(path, "{\"Name\":" + runtime::json_string(path) + ",\"Net\":\"unix\"}");
+}
+
+// One connection from its first byte to its close.
+template <class C>
+Task<void> serve_connection(runtime::grpc::Server& server, Accepted<C> accepted) {
+  co_await server.serve(*accepted.connection, &accepted.peer);
+}
+
+}  // namespace
+
+SocketEngine::SocketEngine(Engine engine) : engine_(std::move(engine)) {}
+SocketEngine::~SocketEngine() = default;
+
+Result<std::unique_ptr<SocketEngine>> SocketEngine::create(Loop& loop, Backend backend) {
+  if (backend == Backend::kIoUring) {
+    STEEPLE_TRY(engine, runtime::UringEngine::create(loop));
+    return std::unique_ptr<SocketEngine>(new SocketEngine(std::move(engine)));
+  }
+  STEEPLE_TRY(engine, runtime::EpollEngine::create(loop));
+  return std::unique_ptr<SocketEngine>(new SocketEngine(std::move(engine)));
+}
+
+Backend SocketEngine::backend() const { return engine_.index() == 0 ? Backend::kIoUring : Backend::kEpoll; }
+
+Result<void> prepare_socket_directory(const std::string& socket_path, std::string_view what, const Logger& log) {
+  std::string directory = runtime::parent_directory(socket_path);
+  if (!runtime::is_missing(directory)) return {};
+  log.info("Creating " + std::string(what) + " directory", {{"dir", directory}});
+  return runtime::make_directories(directory, kSocketDirectoryMode);
+}
+
+std::string_view api_names(bool workload_api, bool sds) {
+  if (workload_api && sds) return "Workload and SDS APIs";
+  if (workload_api) return "Workload API";
+  return sds ? "SDS API" : "no APIs";
+}
+
+Endpoint::Endpoint(Loop& loop, UnixListener listener, const runtime::grpc::ServiceTable& table, Options options,
+                   Logger log)
+    : loop_(loop),
+      log_(std::move(log)),
+      apis_(std::move(options.apis)),
+      listener_(std::move(listener)),
+      server_(loop, table, options.server, log_),
+      connections_(loop),
+      accepting_(loop) {}
+
+Endpoint::~Endpoint() = default;
+
+Result<std::unique_ptr<Endpoint>> Endpoint::start(Loop& loop, SocketEngine& engine,
+                                                  const runtime::grpc::ServiceTable& table, Options options,
+                                                  const Logger& log) {
+  STEEPLE_TRY(listener, UnixListener::bind(options.socket_path, options.mode));
+  std::unique_ptr<Endpoint> endpoint(
+      new Endpoint(loop, std::move(listener), table, std::move(options), log.with_subsystem("endpoints")));
+  endpoint->log_.info(
+      "Starting agent APIs",
+      {{"address", rendered_address(endpoint->socket_path())}, {"apis", endpoint->apis_}, {"network", "unix"}});
+  std::visit([&](auto& chosen) { endpoint->accepting_.spawn(endpoint->accept_connections(*chosen)); }, engine.engine_);
+  return endpoint;
+}
+
+template <class E>
+Task<void> Endpoint::accept_connections(E& engine) {
+  StopToken stop = accepting_.token();
+  auto on_refused = [this](const Error& why) { log_.warning("Connection failed during accept", {{"error", why}}); };
+  while (!stop.stop_requested()) {
+    Acceptor<E> acceptor(engine, listener_.fd(), on_refused);
+    for (;;) {
+      auto accepted = co_await acceptor.accept(stop);
+      if (accepted) {
+        connections_.spawn(serve_connection(server_, std::move(*accepted)));
+        continue;
+      }
+      if (!stop.stop_requested()) log_.error("Accepting connections failed", {{"error", accepted.error()}});
+      break;
+    }
+    co_await acceptor.close();
+    // A broken listening socket is not mended by trying again at once; the agent lives on for those who are connected.
+    Result<void> waited = co_await runtime::sleep_until(loop_, runtime::Deadline::in(kAcceptRetryWait), stop);
+    if (!waited) break;
+  }
+}
+
+Task<void> Endpoint::stop() {
+  log_.info("Stopping agent APIs", {{"apis", apis_}});
+  accepting_.close(StopReason::kShutdown);
+  co_await accepting_.join();
+  listener_.close();
+  co_await server_.stop(status_text::stopping(), kDrainWait);
+  connections_.close(StopReason::kShutdown);
+  co_await connections_.join();
+}
+
+}  // namespace steeple::agent

@@ -1,0 +1,47 @@
+#include "agent/endpoints/status_text.h"
+
+namespace steeple::agent::status_text {
+
+using runtime::ErrorCode;
+using runtime::grpc::Status;
+using runtime::grpc::StatusCode;
+
+namespace {
+
+constexpr std::string_view kBadWireFormat = "proto: cannot parse invalid wire-format data";
+
+Status make(StatusCode code, std::string_view text) { return Status(code, std::string(text)); }
+
+}  // namespace
+
+Status security_header_missing() { return make(StatusCode::kInvalidArgument, kSecurityHeaderMissing); }
+Status attestation_failed() { return make(StatusCode::kUnavailable, kAttestationFailed); }
+Status no_identity_issued() { return make(StatusCode::kPermissionDenied, kNoIdentityIssued); }
+Status stopping() { return make(StatusCode::kUnavailable, kStopping); }
+Status context_canceled() { return make(StatusCode::kCancelled, "context canceled"); }
+Status deadline_exceeded() { return make(StatusCode::kDeadlineExceeded, "context deadline exceeded"); }
+
+Status bundle_not_available() {
+  return make(StatusCode::kUnavailable, "could not serialize response: bundle not available");
+}
+
+Status malformed_stream_request() {
+  return Status(StatusCode::kInternal,
+                "grpc: failed to unmarshal the received message: " + std::string(kBadWireFormat));
+}
+
+Status malformed_unary_request() {
+  return Status(StatusCode::kInternal, "grpc: error unmarshalling request: " + std::string(kBadWireFormat));
+}
+
+Status rate_limited(std::string_view full_method) {
+  return Status(StatusCode::kUnavailable, "rate limit exceeded for " + std::string(full_method));
+}
+
+Status of_wait(const runtime::Error& error) {
+  if (error.code() == ErrorCode::kCancelled) return context_canceled();
+  if (error.code() == ErrorCode::kDeadline) return deadline_exceeded();
+  return runtime::grpc::to_status(error);
+}
+
+}  // namespace steeple::agent::status_text

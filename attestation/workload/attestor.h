@@ -1,0 +1,27 @@
+// A workload attestor says what it can find out about a process: selectors of its own type (attestation 0, 2). Called
+// at the start of each RPC with a handle that pins the process; nothing is remembered between calls unless the
+// attestor's page says so. I/O thread only. Errors carry the code and the bare text that the real plugin answers with;
+// the engine puts "workloadattestor(NAME): " before it. One that fails gives no selectors at all.
+#pragma once
+
+#include <string_view>
+
+#include "attestation/selector/selector.h"
+#include "runtime/core/deadline.h"
+#include "runtime/core/result.h"
+#include "runtime/os/process_handle.h"
+#include "runtime/task/stop_token.h"
+#include "runtime/task/task.h"
+
+namespace steeple::attestation {
+
+class WorkloadAttestor {
+ public:
+  virtual ~WorkloadAttestor() = default;
+  virtual std::string_view name() const = 0;  // the selectors' type
+  // `process` outlives the task. Ends soon after the deadline or the stop, whichever is first.
+  virtual runtime::Task<runtime::Result<Selectors>> attest(const runtime::ProcessHandle& process,
+                                                           runtime::Deadline deadline, runtime::StopToken stop) = 0;
+};
+
+}  // namespace steeple::attestation

@@ -1,0 +1,173 @@
+#include "attestation/workload/engine.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "runtime/core/go_text.h"
+#include "runtime/task/task_group.h"
+
+namespace steeple::attestation {
+
+using runtime::Deadline;
+using runtime::Error;
+using runtime::ErrorCode;
+using runtime::LogRendered;
+using runtime::ProcessHandle;
+using runtime::Result;
+using runtime::StopToken;
+using runtime::Task;
+
+namespace {
+
+// Upstream's attestors are plugins behind an RPC, and their errors read so in every log that people search.
+std::string_view plugin_code(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kCancelled:
+      return "Canceled";
+    case ErrorCode::kDeadline:
+      return "DeadlineExceeded";
+    case ErrorCode::kLimit:
+      return "ResourceExhausted";
+    case ErrorCode::kInvalidArgument:
+      return "InvalidArgument";
+    case ErrorCode::kDenied:
+      return "PermissionDenied";
+    case ErrorCode::kNotFound:
+      return "NotFound";
+    case ErrorCode::kFailedPrecondition:
+      return "FailedPrecondition";
+    case ErrorCode::kUnavailable:
+      return "Unavailable";
+    case ErrorCode::kUnauthenticated:
+      return "Unauthenticated";
+    case ErrorCode::kUnimplemented:
+      return "Unimplemented";
+    default:
+      return "Internal";
+  }
+}
+
+Error as_plugin_error(std::string_view name, const Error& error) {
+  return Error(error.code(), fmt::format("rpc error: code = {} desc = workloadattestor({}): {}",
+                                         plugin_code(error.code()), name, error.message()));
+}
+
+// What the caller's context says, if it is done.
+std::optional<Error> context_error(const runtime::Loop& loop, Deadline deadline, StopToken stop) {
+  bool late = stop.reason() == runtime::StopReason::kDeadline || (!deadline.is_never() && deadline.passed(loop.now()));
+  if (late) return Error(ErrorCode::kDeadline, "context deadline exceeded");
+  if (stop.stop_requested()) return Error(ErrorCode::kCancelled, "context canceled");
+  return std::nullopt;
+}
+
+std::string failed_text(std::string_view name) {
+  return fmt::format("workload attestor {} failed", runtime::go_quote(name));
+}
+
+}  // namespace
+
+LogRendered render_selectors(const Selectors& selectors) {
+  std::string text = "[";
+  std::string json = "[";
+  for (const Selector& selector : selectors) {
+    if (text.size() > 1) text += ' ';
+    if (json.size() > 1) json += ',';
+    text += "type:" + runtime::go_quote(selector.type()) + " value:" + runtime::go_quote(selector.value());
+    json += "{\"type\":" + runtime::json_string(selector.type()) +
+            ",\"value\":" + runtime::json_string(selector.value()) + "}";
+  }
+  return LogRendered(text + "]", json + "]");
+}
+
+// Gathers the answers of several attestors of one call.
+class WorkloadEngine::Collector {
+ public:
+  Collector(const runtime::Logger& log, const ProcessHandle& process, Deadline deadline, StopToken stop)
+      : log_(log), process_(process), deadline_(deadline), stop_(stop) {}
+
+  Task<void> ask(WorkloadAttestor& attestor) {
+    Result<Selectors> answer = co_await attestor.attest(process_, deadline_, stop_);
+    take(attestor.name(), std::move(answer));
+  }
+
+  void take(std::string_view name, Result<Selectors> answer) {
+    if (answer) {
+      ++successes_;
+      found_.merge(*answer);
+      return;
+    }
+    Error error = as_plugin_error(name, answer.error());
+    std::string failed = failed_text(name);
+    log_.error(failed, {{"error", error.message()}, {"pid", process_.pid()}});
+    if (!failures_.empty()) failures_ += '\n';
+    failures_ += failed + ": " + error.message();
+    code_ = error.code();
+  }
+
+  Result<Selectors> result() {
+    if (failures_.empty()) return std::move(found_);
+    if (successes_ == 0) return Error(code_, std::move(failures_));
+    log_.error("Failed to collect all selectors", {{"error", failures_}});
+    return std::move(found_);
+  }
+  bool any_failed() const { return !failures_.empty(); }
+
+ private:
+  const runtime::Logger& log_;
+  const ProcessHandle& process_;
+  Deadline deadline_;
+  StopToken stop_;
+  Selectors found_;
+  std::size_t successes_ = 0;
+  std::string failures_;
+  ErrorCode code_ = ErrorCode::kInternal;
+};
+
+WorkloadEngine::WorkloadEngine(runtime::Loop& loop, Attestors attestors, const runtime::Logger& log)
+    : loop_(loop),
+      attestors_(std::move(attestors)),
+      log_(log.with_subsystem("workload_attestor")),
+      own_pid_(::getpid()) {}
+
+Task<Result<Selectors>> WorkloadEngine::attest(const ProcessHandle& process, Deadline deadline, StopToken stop) {
+  if (attestors_.size() != 1) co_return co_await attest_with_all(process, deadline, stop);
+  Result<Selectors> found = co_await attestors_.front()->attest(process, deadline, stop);
+  if (found) [[likely]] {
+    log_selectors(process.pid(), *found);
+    co_return std::move(found);
+  }
+  Collector collector(log_, process, deadline, stop);
+  collector.take(attestors_.front()->name(), std::move(found));
+  if (std::optional<Error> gone = context_error(loop_, deadline, stop)) {
+    log_.error("Timed out collecting selectors", {{"error", *gone}});
+    co_return std::move(*gone);
+  }
+  co_return collector.result();
+}
+
+Task<Result<Selectors>> WorkloadEngine::attest_with_all(const ProcessHandle& process, Deadline deadline,
+                                                        StopToken stop) {
+  Collector collector(log_, process, deadline, stop);
+  runtime::TaskGroup asked(loop_);
+  for (const std::unique_ptr<WorkloadAttestor>& attestor : attestors_) asked.spawn(collector.ask(*attestor));
+  co_await asked.join();
+  if (collector.any_failed()) {
+    if (std::optional<Error> gone = context_error(loop_, deadline, stop)) {
+      log_.error("Timed out collecting selectors", {{"error", *gone}});
+      co_return std::move(*gone);
+    }
+  }
+  Result<Selectors> found = collector.result();
+  if (found) log_selectors(process.pid(), *found);
+  co_return std::move(found);
+}
+
+void WorkloadEngine::log_selectors(pid_t pid, const Selectors& selectors) const {
+  // The agent's own health checks would fill the log.
+  if (pid == own_pid_ || !log_.enabled(runtime::LogLevel::kDebug)) return;
+  log_.debug("PID attested to have selectors", {{"pid", pid}, {"selectors", render_selectors(selectors)}});
+}
+
+}  // namespace steeple::attestation

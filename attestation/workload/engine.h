@@ -1,0 +1,42 @@
+// The combiner (attestation 2.1): asks all configured attestors at once and merges what they found. One that fails is
+// logged and its selectors are missing; only when all fail does the attestation fail. Without attestors: success, no
+// selectors. Owned by the composition root, outlives every call. I/O thread only.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "attestation/workload/attestor.h"
+#include "runtime/core/log.h"
+#include "runtime/loop/loop.h"
+
+namespace steeple::attestation {
+
+class WorkloadEngine {
+ public:
+  using Attestors = std::vector<std::unique_ptr<WorkloadAttestor>>;
+  WorkloadEngine(runtime::Loop& loop, Attestors attestors, const runtime::Logger& log);
+
+  // `process` outlives the task. kCancelled or kDeadline with Go's texts ("context canceled", "context deadline
+  // exceeded") when the caller has gone; the error of all attestors, one a line, when all have failed.
+  runtime::Task<runtime::Result<Selectors>> attest(const runtime::ProcessHandle& process, runtime::Deadline deadline,
+                                                   runtime::StopToken stop);
+
+  const Attestors& attestors() const { return attestors_; }
+
+ private:
+  class Collector;
+  runtime::Task<runtime::Result<Selectors>> attest_with_all(const runtime::ProcessHandle& process,
+                                                            runtime::Deadline deadline, runtime::StopToken stop);
+  void log_selectors(pid_t pid, const Selectors& selectors) const;
+
+  runtime::Loop& loop_;
+  Attestors attestors_;
+  runtime::Logger log_;
+  pid_t own_pid_;
+};
+
+// As upstream prints its list of selectors: `[type:"unix" value:"uid:1000" ...]` and the JSON twin.
+runtime::LogRendered render_selectors(const Selectors& selectors);
+
+}  // namespace steeple::attestation

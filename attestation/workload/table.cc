@@ -1,0 +1,32 @@
+#include "attestation/workload/table.h"
+
+#include <algorithm>
+
+namespace steeple::attestation {
+namespace {
+
+struct Factory {
+  const WorkloadAttestorParts& parts;
+  std::unique_ptr<WorkloadAttestor> operator()(const UnixConfig& config) const {
+    return std::make_unique<UnixAttestor>(config, parts.names, parts.loop, parts.workers);
+  }
+};
+
+}  // namespace
+
+const std::vector<std::string_view>& built_in_workload_attestors() {
+  static const std::vector<std::string_view> names = {kUnixName};
+  return names;
+}
+
+bool is_built_in_workload_attestor(std::string_view name) {
+  const std::vector<std::string_view>& names = built_in_workload_attestors();
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+runtime::Result<std::unique_ptr<WorkloadAttestor>> make_workload_attestor(WorkloadAttestorConfig config,
+                                                                          const WorkloadAttestorParts& parts) {
+  return std::visit(Factory{parts}, config);
+}
+
+}  // namespace steeple::attestation
