@@ -9,6 +9,7 @@
 // Rules: server-sync 1.2-1.4, 1.7, 2, 3.9, 6. What cannot be written to disk is logged, kept in memory and tried again.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -26,6 +27,11 @@ namespace steeple::agent {
 
 inline constexpr std::chrono::seconds kAttestationTimeout{60};
 inline constexpr std::chrono::seconds kRotationLockTimeout{60};  // calls under way take at most 30 s
+inline constexpr int kBundleAttempts = 3;  // GetBundle after an attestation, before the bundle we connected with must do
+inline constexpr std::chrono::seconds kBundleAttemptSpacing{1};
+
+// Waits that long, or until stopped. Tests move their clock instead.
+using Pause = std::function<runtime::Task<runtime::Result<void>>(std::chrono::nanoseconds wait, runtime::StopToken stop)>;
 
 struct NodeIdentityOptions {
   TrustDomain trust_domain;
@@ -33,6 +39,7 @@ struct NodeIdentityOptions {
   std::chrono::nanoseconds rebootstrap_delay = std::chrono::minutes(10);
   std::chrono::nanoseconds availability_target{0};
   runtime::RandomUnit random;  // empty: the system's
+  Pause pause;                 // empty: the loop's timer
 };
 
 enum class SyncPhase { kFirstSync, kRunning };
