@@ -37,8 +37,9 @@ class ServerCall {
   // Client-streaming and bidirectional calls: the next message; nothing after the client's half-close.
   virtual Task<Result<std::optional<Bytes>>> receive() = 0;
 
-  // Sends one message: `framed` is make_message()'s result and may be shared by thousands of calls. Waits while the bytes
-  // buffered for this call are above the limit (limits.h), so a slow reader holds up only itself.
+  // Sends one message: `framed` is make_message()'s result and may be shared by thousands of calls. Waits until the message
+  // before it has left, and while the connection holds too many unsent bytes, so a slow reader holds up only itself and
+  // sees the newest state when it reads again. One send() and one receive() at a time.
   virtual Task<Result<void>> send(SharedBytes framed) = 0;
 
   // Closes the whole connection once the call's status is sent (a caller that is no longer who it was).

@@ -14,10 +14,16 @@ enum class MethodKind { kUnary, kServerStream, kBidirectional };
 // Runs on the I/O thread. For a unary method: exactly one send() before returning OK.
 using Handler = Task<Status> (*)(void* service, ServerCall& call);
 
+// Looks at a call's headers and peer only.
+using Admission = Status (*)(void* service, const ServerCall& call);
+
 struct Method {
   std::string_view path;  // static storage: "/SpiffeWorkloadAPI/FetchX509SVID"
   MethodKind kind;
   Handler handler;
+  // Streaming methods: asked as soon as the headers are there; what is not OK ends the call before its request message is
+  // waited for or looked at (endpoints 1.3, order subtlety). Unary handlers check for themselves, after decoding.
+  Admission admit = nullptr;
 };
 
 class ServiceTable {

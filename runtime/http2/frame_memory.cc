@@ -70,7 +70,7 @@ bool probe() {
 
 }  // namespace
 
-nghttp2_mem* FrameMemory::allocator() {
+void* FrameMemory::allocator() {
   static nghttp2_mem memory{nullptr, on_malloc, on_free, on_calloc, on_realloc};
   return &memory;
 }

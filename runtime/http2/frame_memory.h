@@ -8,13 +8,12 @@
 
 #include <cstddef>
 
-struct nghttp2_mem;
-
 namespace steeple::runtime::http2 {
 
 class FrameMemory {
  public:
-  static nghttp2_mem* allocator();
+  // An nghttp2_mem* (a type that cannot be declared ahead of its header).
+  static void* allocator();
 
   // Whether this nghttp2 was found to allow sharing.
   static bool is_shared();
