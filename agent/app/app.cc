@@ -1,0 +1,277 @@
+#include "agent/app/app.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "agent/app/catalog.h"
+#include "agent/app/life.h"
+#include "agent/endpoints/endpoints.h"
+#include "agent/health/health.h"
+#include "agent/workload_api/workload_api.h"
+#include "runtime/loop/signals.h"
+#include "runtime/os/umask.h"
+
+namespace steeple::agent {
+
+using runtime::Error;
+using runtime::ErrorCode;
+using runtime::Result;
+using runtime::StopReason;
+using runtime::Task;
+
+namespace {
+
+constexpr unsigned kWorkerThreads = 2;
+constexpr std::size_t kWorkerQueueMax = 4096;
+
+// Every part of a running agent, built in this order and destroyed in the reverse one.
+class App {
+ public:
+  explicit App(AgentConfig config) : config_(std::move(config)), log_(config_.log) {}
+
+  // Builds everything up to the bound socket.
+  Result<void> build();
+  // Runs the loop until the agent has stopped.
+  Result<void> serve();
+  void log_stopped() const {
+    if (catalog_) catalog_->log_unloading();
+  }
+
+ private:
+  Result<void> prepare_process();
+  Result<void> choose_engine();
+  void build_server_side();
+  Result<void> build_public_socket();
+  NodeIdentityOptions identity_options() const;
+  SyncerOptions syncer_options() const;
+  SyncerEvents syncer_events();
+  BundleSourceOptions bundle_options() const;
+  void on_signal(int number);
+  Task<void> live(Result<void>* ended);
+
+  AgentConfig config_;
+  runtime::Logger log_;
+  runtime::SystemClock clock_;
+  runtime::Loop loop_;
+  runtime::StopSource stop_;
+  std::unique_ptr<runtime::Signals> signals_;
+  std::unique_ptr<SocketEngine> engine_;
+  std::optional<runtime::WorkerPool> workers_;  // after the probe, which forks
+  std::optional<runtime::HttpClient> http_;
+  runtime::AccountNames names_{clock_};
+  std::optional<Catalog> catalog_;
+  std::unique_ptr<Storage> storage_;
+  std::optional<ServerLinks> links_;
+  std::optional<ConfiguredBundleSource> bundle_source_;
+  std::optional<NodeIdentity> identity_;
+  std::optional<GrpcServerClient> server_;
+  std::optional<Syncer> syncer_;
+  std::optional<attestation::WorkloadEngine> attestors_;
+  std::optional<CallerAttestor> callers_;
+  RateLimiter limits_;
+  std::optional<WorkloadApi> workload_api_;
+  std::optional<HealthService> health_;
+  runtime::grpc::ServiceTable table_;
+  std::unique_ptr<Endpoint> endpoint_;
+  std::optional<Life> life_;
+  bool ready_ = false;
+};
+
+// As many descriptors as the hard limit allows: each open stream holds two.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+runtime::BackendPolicy policy_of(IoBackend backend) {
+  switch (backend) {
+    case IoBackend::kAuto: return runtime::BackendPolicy::kAuto;
+    case IoBackend::kIoUring: return runtime::BackendPolicy::kIoUring;
+    case IoBackend::kEpoll: return runtime::BackendPolicy::kEpoll;
+  }
+  return runtime::BackendPolicy::kAuto;
+}
+
+runtime::KeyType key_type_of(WorkloadKeyType type) {
+  switch (type) {
+    case WorkloadKeyType::kEcP256: return runtime::KeyType::kEcP256;
+    case WorkloadKeyType::kEcP384: return runtime::KeyType::kEcP384;
+    case WorkloadKeyType::kRsa2048: return runtime::KeyType::kRsa2048;
+  }
+  return runtime::KeyType::kEcP256;
+}
+
+Result<void> App::prepare_process() {
+  raise_descriptor_limit();
+  if (!config_.socket_path.empty()) {
+    STEEPLE_CHECK(prepare_socket_directory(config_.socket_path, "spire agent UDS", log_));
+  }
+  const runtime::UmaskChange mask = runtime::raise_umask();
+  if (mask.changed()) {
+    log_.warning(fmt::format("Current umask {:04o} is too permissive; setting umask {:04o}", mask.before, mask.now));
+  }
+  STEEPLE_TRY(signals, runtime::Signals::install(loop_, [this](int number) { on_signal(number); }));
+  signals_ = std::move(signals);
+  return {};
+}
+
+Result<void> App::choose_engine() {
+  STEEPLE_TRY(choice, runtime::choose_backend(policy_of(config_.io_backend)));
+  log_.info("Socket engine chosen", {{"io_backend", runtime::to_string(choice.backend)}, {"reason", choice.reason}});
+  STEEPLE_TRY(engine, SocketEngine::create(loop_, choice.backend));
+  engine_ = std::move(engine);
+  return {};
+}
+
+BundleSourceOptions App::bundle_options() const {
+  BundleSourceOptions options;
+  options.trust_domain = config_.trust_domain;
+  options.server_address = config_.server_address;
+  options.server_port = static_cast<std::uint16_t>(config_.server_port);
+  options.trust_bundle_path = config_.bootstrap.path;
+  options.trust_bundle_url = config_.bootstrap.url;
+  options.trust_bundle_unix_socket = config_.bootstrap.unix_socket;
+  options.trust_bundle_format = config_.bootstrap.format;
+  options.insecure_bootstrap = config_.bootstrap.insecure;
+  return options;
+}
+
+NodeIdentityOptions App::identity_options() const {
+  NodeIdentityOptions options;
+  options.trust_domain = config_.trust_domain;
+  options.rebootstrap_mode = config_.rebootstrap_mode;
+  options.rebootstrap_delay = config_.rebootstrap_delay;
+  options.availability_target = config_.availability_target;
+  return options;
+}
+
+SyncerOptions App::syncer_options() const {
+  SyncerOptions options;
+  options.trust_domain = config_.trust_domain;
+  options.agent_version = STEEPLE_VERSION;
+  if (config_.sync_interval.count() > 0) options.sync_interval = config_.sync_interval;
+  options.availability_target = config_.availability_target;
+  options.workload_key_type = key_type_of(config_.workload_key_type);
+  options.x509_svid_cache_max_size = static_cast<std::size_t>(config_.x509_svid_cache_max_size);
+  return options;
+}
+
+SyncerEvents App::syncer_events() {
+  SyncerEvents events;
+  events.own_bundle_changed = [this](const SharedBundle& bundle) { identity_->set_bundle(bundle); };
+  events.authorities_tainted = [this](const runtime::Certificates& tainted) { identity_->note_tainted(tainted); };
+  events.pass_succeeded = [this] { identity_->note_sync_success(); };
+  return events;
+}
+
+void App::build_server_side() {
+  const ServerAddress address{config_.server_address, static_cast<std::uint16_t>(config_.server_port)};
+  links_.emplace(loop_, clock_, address, config_.trust_domain);
+  bundle_source_.emplace(*http_, bundle_options());
+  identity_.emplace(loop_, clock_, *storage_, catalog_->keys(), catalog_->node_attestor(), *bundle_source_,
+                    links_->attestation_channels(log_.with_subsystem("attestor")), identity_options(), log_);
+  ServerClientOptions client_options;
+  client_options.use_sync_authorized_entries = config_.use_sync_authorized_entries;
+  server_.emplace(loop_, links_->agent_channels(identity_->identity_provider(), identity_->authorities_provider()),
+                  client_options, log_.with_subsystem("manager"));
+  syncer_.emplace(loop_, clock_, *workers_, *server_, syncer_options(), syncer_events(), log_);
+  life_.emplace(loop_, *identity_, *server_, *syncer_, catalog_->keys().survives_restart(), [this] { ready_ = true; },
+                log_);
+}
+
+Result<void> App::build_public_socket() {
+  attestors_.emplace(loop_, catalog_->take_workload_attestors(), log_);
+  callers_.emplace(*attestors_);
+  WorkloadApi::Options api_options;
+  api_options.log_selectors = config_.log_selectors;
+  workload_api_.emplace(*callers_, *syncer_, limits_, clock_, std::move(api_options), log_);
+  HealthProbe probe;
+  if (!config_.disable_workload_api) {
+    workload_api_->add_to(table_);
+    probe = [this](runtime::Deadline deadline, runtime::StopToken stop) { return workload_api_->probe(deadline, stop); };
+  }
+  health_.emplace(loop_, std::move(probe), log_);
+  health_->add_to(table_);
+  const std::string apis(api_names(!config_.disable_workload_api, !config_.disable_sds_api));
+  if (config_.socket_path.empty()) {
+    log_.with_subsystem("endpoints").info("Skipping agent APIs because public endpoint is disabled", {{"apis", apis}});
+    return {};
+  }
+  Endpoint::Options options;
+  options.socket_path = config_.socket_path;
+  options.apis = apis;
+  STEEPLE_TRY(endpoint, Endpoint::start(loop_, *engine_, table_, std::move(options), log_));
+  endpoint_ = std::move(endpoint);
+  return {};
+}
+
+Result<void> App::build() {
+  STEEPLE_CHECK(prepare_process());
+  log_.info("Starting agent", {{"data_dir", config_.data_dir}, {"version", STEEPLE_VERSION}});
+  STEEPLE_CHECK(choose_engine());
+  workers_.emplace(loop_, kWorkerThreads, kWorkerQueueMax);
+  http_.emplace(loop_, *workers_);
+  STEEPLE_TRY(catalog, Catalog::load(config_, {loop_, *workers_, names_}, log_));
+  catalog_.emplace(std::move(catalog));
+  STEEPLE_TRY(storage, Storage::open(config_.data_dir, log_));
+  storage_ = std::move(storage);
+  build_server_side();
+  return build_public_socket();
+}
+
+void App::on_signal(int number) {
+  switch (number) {
+    case SIGINT:
+    case SIGTERM:
+      stop_.request_stop(StopReason::kShutdown);
+      break;
+    case SIGUSR1:
+      if (ready_) catalog_->reconfigure();
+      break;
+    case SIGUSR2:
+      if (!config_.logs_to_file || !ready_) break;
+      if (auto reopened = log_.reopen(); !reopened) {
+        log_.error("failed to rotate log after signal", {{"error", reopened.error()}});
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+Task<void> App::live(Result<void>* ended) {
+  *ended = co_await life_->run(stop_.token());
+  if (stop_.stop_requested()) *ended = Result<void>();
+  if (endpoint_) co_await endpoint_->stop();
+  co_await server_->close(StopReason::kShutdown);
+  if (*ended) log_.with_subsystem("manager").info("Cache manager stopped");
+  loop_.stop();
+}
+
+Result<void> App::serve() {
+  Result<void> ended;
+  runtime::TaskGroup main_task(loop_);
+  main_task.spawn(live(&ended));
+  while (main_task.size() != 0) loop_.run();
+  return ended;
+}
+
+}  // namespace
+
+int run_agent(AgentConfig config) {
+  const runtime::Logger log = config.log;
+  App app(std::move(config));
+  Result<void> built = app.build();
+  Result<void> ended = built ? app.serve() : std::move(built);
+  app.log_stopped();
+  if (!ended) {
+    log.error("Agent crashed", {{"error", ended.error()}});
+    return 1;
+  }
+  log.info("Agent stopped gracefully");
+  return 0;
+}
+
+}  // namespace steeple::agent

@@ -1,0 +1,129 @@
+#include "agent/app/catalog.h"
+
+#include "agent/keys/disk_key_manager.h"
+#include "agent/keys/memory_key_manager.h"
+#include "attestation/node/table.h"
+#include "runtime/os/file.h"
+
+namespace steeple::agent {
+
+using runtime::Error;
+using runtime::ErrorCode;
+using runtime::LogFields;
+using runtime::Result;
+
+namespace {
+
+constexpr std::size_t kPluginDataBytesMax = 1u << 20;
+
+// A plugin's own complaint as the host passes it on.
+Error failed_to_configure(const PluginConfig& plugin, const Error& cause) {
+  return Error(ErrorCode::kInvalidArgument, fmt::format("failed to configure plugin \"{}\": {}", plugin.name, cause.message()));
+}
+
+LogFields fields_of(const PluginConfig& plugin) {
+  return {{"external", false}, {"plugin_name", plugin.name}, {"plugin_type", plugin.type}};
+}
+
+std::string read_data_text(const PluginConfig& plugin) {
+  if (!plugin.data_file) return {};
+  return runtime::read_file(*plugin.data_file, kPluginDataBytesMax).value_or(std::string());
+}
+
+}  // namespace
+
+Result<Catalog> Catalog::load(AgentConfig& config, const attestation::WorkloadAttestorParts& parts,
+                              const runtime::Logger& log) {
+  Catalog catalog;
+  catalog.root_ = log;
+  catalog.log_ = log.with_subsystem("catalog");
+  STEEPLE_CHECK(check_plugins(config.plugins, catalog.log_));
+  for (const PluginConfig& plugin : config.plugins.all()) {
+    LogFields fields = fields_of(plugin);
+    if (!plugin.enabled) {
+      catalog.log_.debug("Not loading plugin; disabled", fields);
+      continue;
+    }
+    STEEPLE_CHECK(catalog.make(plugin, config, parts));
+    catalog.loaded_.push_back(Loaded{&plugin, read_data_text(plugin)});
+    if (plugin.name != attestation::kJoinTokenName) {  // has no keys, so nothing configures it
+      fields.emplace_back("reconfigurable", plugin.data_file.has_value());
+      catalog.log_.info("Configured plugin", fields);
+      fields.pop_back();
+    }
+    catalog.log_.info("Plugin loaded", std::move(fields));
+  }
+  return catalog;
+}
+
+Result<void> Catalog::make(const PluginConfig& plugin, AgentConfig& config,
+                           const attestation::WorkloadAttestorParts& parts) {
+  if (plugin.type == "NodeAttestor") return make_node_attestor(plugin, config);
+  if (plugin.type == "WorkloadAttestor") {
+    STEEPLE_TRY(keys, unix_attestor_keys(plugin, log_));
+    auto attestor = attestation::make_workload_attestor(
+        attestation::UnixConfig{keys.discover_workload_path, keys.workload_size_limit}, parts);
+    if (!attestor) return failed_to_configure(plugin, attestor.error());
+    workload_attestors_.push_back(std::move(*attestor));
+    return {};
+  }
+  if (plugin.name == "memory") {
+    keys_ = std::make_unique<MemoryKeyManager>();
+    return {};
+  }
+  STEEPLE_TRY(keys, disk_key_manager_keys(plugin, log_));
+  auto manager = DiskKeyManager::open(keys.directory, root_);
+  if (!manager) return failed_to_configure(plugin, manager.error());
+  keys_ = std::move(*manager);
+  return {};
+}
+
+// A configured join token goes before the configured plugin (server-sync 2.1).
+Result<void> Catalog::make_node_attestor(const PluginConfig& plugin, AgentConfig& config) {
+  attestation::NodeAttestorConfig attestor_config;
+  if (plugin.name == attestation::kX509PopName) {
+    STEEPLE_TRY(keys, x509pop_keys(plugin, log_));
+    attestor_config = attestation::X509PopConfig{keys.private_key_path, keys.certificate_path, keys.intermediates_path, {}};
+    if (!config.join_token.empty()) {
+      auto checked = attestation::make_node_attestor(std::move(attestor_config));
+      if (!checked) return failed_to_configure(plugin, checked.error());
+    }
+  }
+  if (plugin.name == attestation::kJoinTokenName || !config.join_token.empty()) {
+    attestor_config = attestation::JoinTokenConfig(std::move(config.join_token));
+  }
+  auto attestor = attestation::make_node_attestor(std::move(attestor_config));
+  if (!attestor) return failed_to_configure(plugin, attestor.error());
+  node_attestor_ = std::move(*attestor);
+  return {};
+}
+
+void Catalog::reconfigure() const {
+  const runtime::Logger log = root_.with_subsystem("reconfigurer");
+  log.info("Reconfigure signal received");
+  for (const Loaded& loaded : loaded_) {
+    if (!loaded.config->data_file) continue;
+    LogFields fields = fields_of(*loaded.config);
+    auto text = runtime::read_file(*loaded.config->data_file, kPluginDataBytesMax);
+    if (text && *text == loaded.data_text) {
+      log.info("Plugin not reconfigured since the config is unchanged", std::move(fields));
+      continue;
+    }
+    fields.emplace_back("error", text ? std::string("a running plugin is not changed; restart the agent")
+                                      : "failed to load plugin data: " + text.error().message());
+    log.error("Failed to reconfigure plugin", std::move(fields));
+  }
+}
+
+void Catalog::log_unloading() const {
+  log_.debug("Closing catalog");
+  for (auto loaded = loaded_.rbegin(); loaded != loaded_.rend(); ++loaded) {
+    const LogFields fields = fields_of(*loaded->config);
+    log_.debug("Unloading plugin", fields);
+    log_.debug("Plugin deinitialized", fields);
+    log_.info("Plugin unloaded", fields);
+  }
+  log_.info("Catalog closed");
+}
+
+}  // namespace steeple::agent
