@@ -1,4 +1,5 @@
-// Private and public keys: EC P-256 and P-384, RSA 2048 and 4096 (server-sync 5.3 and 6.3); nothing else is accepted.
+// Private and public keys: EC P-256 and P-384, RSA 2048 and 4096 are generated (server-sync 5.3 and 6.3); EC P-521 and RSA of
+// other sizes are loaded too (attestation 3.5). Nothing else is accepted.
 // A PrivateKey is an immutable value that shares its OpenSSL key; every function here is pure and may run on a worker
 // thread. Encodings are Go's, byte for byte (endpoints 2.1). Key bytes travel in SecretBytes only.
 #pragma once
@@ -15,14 +16,17 @@ struct evp_pkey_st;
 
 namespace steeple::runtime {
 
-enum class KeyType { kEcP256, kEcP384, kRsa2048, kRsa4096 };
-std::string_view to_string(KeyType type);  // "ec-p256", "ec-p384", "rsa-2048", "rsa-4096"
+enum class KeyType { kEcP256, kEcP384, kRsa2048, kRsa4096, kEcP521, kRsaOther };
+std::string_view to_string(KeyType type);  // "ec-p256", "ec-p384", "rsa-2048", "rsa-4096", "ec-p521", "rsa"
+bool is_rsa(KeyType type);
+inline constexpr int kRsaBitsMin = 1024;
+inline constexpr int kRsaBitsMax = 16384;
 
 enum class SignatureScheme { kEcdsaSha256, kEcdsaSha384, kRsaPkcs1Sha256, kRsaPssSha256 };
 
 class PrivateKey {
  public:
-  static Result<PrivateKey> generate(KeyType type);
+  static Result<PrivateKey> generate(KeyType type);  // one of the first four types
   static Result<PrivateKey> from_pkcs8(BytesView der);
   // The first private key block of the text: PKCS#8, SEC 1 (EC PRIVATE KEY) or PKCS#1 (RSA PRIVATE KEY); other blocks
   // are passed over. kNotFound when there is none. Encrypted keys are refused.
