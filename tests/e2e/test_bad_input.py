@@ -70,6 +70,7 @@ class DamagedFiles(Suite):
             aside = [entry for entry in (agent.home / "data").iterdir() if entry.name.startswith(name) and entry.name != name]
             self.assertEqual([entry.read_text() for entry in aside], ["{ this is not JSON"], name)
 
+    @unittest.skipIf(AGENT_KIND == "stock", "upstream loses its SVID and ends")
     @unittest.skipIf(os.getuid() != 0, "mounts a file system")
     def test_a_full_disk_is_logged_and_survived(self):
         server = self.server(agent_ttl="20s").start()
@@ -89,7 +90,7 @@ class DamagedFiles(Suite):
                 os.write(ballast, b"x" * 4096)
         except OSError as error:
             self.assertEqual(error.errno, errno.ENOSPC)
-        wait_until(lambda: re.search("Could not store|No space left", agent.process.log()), 40, lambda: agent.process.log()[-3000:])
+        wait_until(lambda: re.search("no space left on device", agent.process.log(), re.I), 40, lambda: agent.process.log()[-3000:])
         agent.wait_for_ids(["/workload"])
         self.assertEqual((data / "agent-data.json").read_text(), stored)
 
