@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "agent/config/plugin_config.h"
+#include "agent/config/rebootstrap_mode.h"
+#include "agent/spiffe/trust_bundle.h"
 #include "agent/spiffe/trust_domain.h"
 #include "runtime/core/log.h"
 #include "runtime/core/secret_bytes.h"
@@ -16,8 +18,6 @@
 namespace steeple::agent {
 
 enum class IoBackend { kAuto, kIoUring, kEpoll };
-enum class RebootstrapMode { kNever, kAuto, kAlways };
-enum class TrustBundleFormat { kPem, kSpiffe };
 enum class WorkloadKeyType { kEcP256, kEcP384, kRsa2048 };
 
 // Where the first trust bundle comes from. Exactly one of insecure, path and url is set.

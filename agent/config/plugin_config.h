@@ -30,8 +30,7 @@ struct PluginConfig {
   PluginData data;
   std::optional<std::string> data_file;
 
-  bool has_data() const;                     // data, or a file that may hold some
-  runtime::Result<PluginData> load() const;  // reads data_file anew
+  bool has_data() const;  // data, or a file that may hold some
 };
 
 class PluginConfigs {
@@ -45,14 +44,22 @@ class PluginConfigs {
   std::vector<PluginConfig> all_;
 };
 
-runtime::Result<PluginConfigs> read_plugins(std::shared_ptr<const hcl::Document> document, const hcl::View& plugins);
+runtime::Result<PluginConfigs> read_plugins(std::shared_ptr<const hcl::Document> document, const hcl::View& plugins,
+                                            hcl::ReadNotes* notes);
 
 // What SPIRE checks when it loads plugins, in its order: known types and names, how many of each type, and that plugins
 // without keys got none. Plugins of SPIRE that Steeple does not have, and external ones, are refused by name.
-runtime::Result<void> check_plugins(const PluginConfigs& plugins);
+// Logs what SPIRE's catalog logs.
+runtime::Result<void> check_plugins(const PluginConfigs& plugins, const runtime::Logger& log);
+
+// The refusals alone, for `validate`: enabled plugins that SPIRE has and Steeple has not.
+runtime::Result<void> refuse_missing_plugins(const PluginConfigs& plugins);
 
 // The typed keys of the plugins. Unknown keys are overlooked, as in SPIRE; `log` says so. Errors carry the prefix
 // `failed to configure plugin "N": `.
+inline constexpr std::string_view kOldBooleanWarning =
+    "Boolean is written in a way that newer SPIRE agents refuse; write true or false";
+
 struct DiskKeyManagerKeys {
   std::string directory;
 };

@@ -104,8 +104,8 @@ struct AgentSection {
   // Written by old files, or accepted by SPIRE for no reason; without effect.
   std::string config_path_ignored;
   bool expand_env_ignored = false;
-  bool retry_bootstrap_removed = false;
-  bool disable_reattest_to_renew_removed = false;
+  std::optional<bool> retry_bootstrap_removed;
+  std::optional<bool> disable_reattest_to_renew_removed;
   ExperimentalSection experimental;
   hcl::UnknownKeys unknown;
 };

@@ -118,7 +118,8 @@ Result<ObjectReader> ObjectReader::open(std::string path, const View& view, Read
   if (node->kind == NodeKind::kObject) return ObjectReader(std::move(path), items_of(*node), notes);
   // `a = 1` as an element of a list of blocks: a block with this one member.
   if (item && node->kind == NodeKind::kLiteral) return ObjectReader(std::move(path), {*item}, notes);
-  return wrong_type(path, View(*node), "not an object type for struct", "a block");
+  return error_at(node->position, fmt::format("{}: not an object type for struct ({}) (expected a block)", path,
+                                              View(*node).kind_name()));
 }
 
 // The values of a key: first all labelled blocks of this name together, then each plain one.

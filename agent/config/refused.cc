@@ -1,0 +1,63 @@
+// The one table of features that SPIRE's agent has and this version of Steeple has not. A key in it is refused by name when
+// it is set to anything but its default. To add a feature: implement it, take its line out.
+#include <fmt/format.h>
+
+#include "agent/config/checks.h"
+#include "agent/config/schema.h"
+
+namespace steeple::agent {
+namespace {
+
+struct Refusal {
+  std::string_view name;
+  bool (*is_set)(const ConfigFile& file);
+};
+
+bool sds_is_default(const SdsSection& sds) {
+  SdsSection defaults;
+  fill_defaults(defaults);
+  return sds.default_svid_name == defaults.default_svid_name && sds.default_bundle_name == defaults.default_bundle_name &&
+         sds.default_all_bundles_name == defaults.default_all_bundles_name && !sds.disable_spiffe_cert_validation;
+}
+
+constexpr Refusal kRefusals[] = {
+    {"agent.admin_socket_path", [](const ConfigFile& f) { return !f.agent.admin_socket_path.empty(); }},
+    {"agent.authorized_delegates", [](const ConfigFile& f) { return !f.agent.authorized_delegates.empty(); }},
+    {"agent.sds", [](const ConfigFile& f) { return !sds_is_default(f.agent.sds); }},
+    {"agent.allow_unauthenticated_verifiers",
+     [](const ConfigFile& f) { return f.agent.allow_unauthenticated_verifiers; }},
+    {"agent.allowed_foreign_jwt_claims",
+     [](const ConfigFile& f) { return !f.agent.allowed_foreign_jwt_claims.empty(); }},
+    {"agent.jwt_svid_cache_max_size", [](const ConfigFile& f) { return f.agent.jwt_svid_cache_max_size != 0; }},
+    {"agent.trust_bundle_spiffe_workload_api",
+     [](const ConfigFile& f) { return !f.agent.trust_bundle_spiffe_workload_api.empty(); }},
+    {"agent.experimental.jwt_svid_cache_hit_timeout",
+     [](const ConfigFile& f) { return !f.agent.experimental.jwt_svid_cache_hit_timeout.empty(); }},
+    {"agent.experimental.require_pq_kem", [](const ConfigFile& f) { return f.agent.experimental.require_pq_kem; }},
+    {"agent.experimental.ratelimit",
+     [](const ConfigFile& f) { return f.agent.experimental.ratelimit != RateLimitSection{}; }},
+    {"agent.experimental.broker", [](const ConfigFile& f) { return f.agent.experimental.broker.has_value(); }},
+    {"agent.experimental.feature_flags",
+     [](const ConfigFile& f) { return !f.agent.experimental.feature_flags.empty(); }},
+    {"telemetry.Prometheus", [](const ConfigFile& f) { return f.telemetry.prometheus.has_value(); }},
+    {"telemetry.DogStatsd", [](const ConfigFile& f) { return !f.telemetry.dog_statsd.empty(); }},
+    {"telemetry.Statsd", [](const ConfigFile& f) { return !f.telemetry.statsd.empty(); }},
+    {"telemetry.M3", [](const ConfigFile& f) { return !f.telemetry.m3.empty(); }},
+    {"telemetry.InMem",
+     [](const ConfigFile& f) { return f.telemetry.in_mem && f.telemetry.in_mem->enabled_removed.value_or(true); }},
+    {"health_checks.listener_enabled", [](const ConfigFile& f) { return f.health_checks.listener_enabled; }},
+};
+
+}  // namespace
+
+runtime::Result<void> refuse_missing_features(const ConfigFile& file) {
+  for (const Refusal& refusal : kRefusals) {
+    if (refusal.is_set(file)) {
+      return runtime::Error(runtime::ErrorCode::kUnimplemented,
+                            fmt::format("{} is not available in this version of Steeple", refusal.name));
+    }
+  }
+  return {};
+}
+
+}  // namespace steeple::agent
