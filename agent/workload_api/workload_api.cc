@@ -128,8 +128,9 @@ Task<Status> WorkloadApi::fetch_x509_svid(ServerCall& call) {
   Result<Opened, Status> opened = co_await open(call, log);
   if (!opened) co_return std::move(opened.error());
   for (;;) {
-    // Held for the one turn only: an idle stream keeps no update, and no key, alive.
-    NextUpdate update = co_await opened->updates->next(call.deadline(), call.stop());
+    // Held for the one turn only: an idle stream keeps no update, and no key, alive. The call's own deadline stops its
+    // token, so that an idle stream needs no timer of its own.
+    NextUpdate update = co_await opened->updates->next(Deadline::never(), call.stop());
     if (!update) co_return status_text::of_wait(update.error());
     if ((*update)->served_count() == 0) co_return no_identity(call, log, opened->loggable);
     Result<void> sent = co_await call.send((*update)->x509_svid_response());
@@ -147,7 +148,7 @@ Task<Status> WorkloadApi::fetch_x509_bundles(ServerCall& call) {
   if (!opened) co_return std::move(opened.error());
   SharedBytes previous;
   for (;;) {
-    NextUpdate update = co_await opened->updates->next(call.deadline(), call.stop());
+    NextUpdate update = co_await opened->updates->next(Deadline::never(), call.stop());
     if (!update) co_return status_text::of_wait(update.error());
     bool entitled = options_.allow_unauthenticated_verifiers || !(*update)->identities().empty();
     if (!entitled) co_return no_identity(call, log, opened->loggable);
