@@ -1,0 +1,72 @@
+"""Both ways round with stock SPIRE programs: Steeple's agent on a stock server, a stock agent on the development server.
+
+Runs where STEEPLE_SPIRE_BIN names a folder with spire-server and spire-agent; they cannot be had from Debian's packages.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import unittest
+
+from harness import STOCK, Agent, Server, Suite
+
+HERE = pathlib.Path(__file__).parent
+
+
+@unittest.skipUnless(STOCK, "STEEPLE_SPIRE_BIN is not set")
+class OtherSuites(unittest.TestCase):
+    def run_suite(self, name, server, agent):
+        done = subprocess.run([sys.executable, HERE / f"test_{name}.py", "-v"], capture_output=True, text=True, timeout=800,
+                              env={**os.environ, "STEEPLE_E2E_SERVER": server, "STEEPLE_E2E_AGENT": agent})
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_main_job_on_a_stock_server(self):
+        self.run_suite("main_job", "stock", "steeple")
+
+    def test_life_cycle_on_a_stock_server(self):
+        self.run_suite("life_cycle", "stock", "steeple")
+
+    def test_main_job_of_a_stock_agent(self):
+        self.run_suite("main_job", "steeple", "stock")
+
+    def test_life_cycle_of_a_stock_agent(self):
+        self.run_suite("life_cycle", "steeple", "stock")
+
+
+@unittest.skipUnless(STOCK, "STEEPLE_SPIRE_BIN is not set")
+class SharedFiles(Suite):
+    def test_each_agent_starts_from_the_others_directory(self):
+        server = self.server(kind="stock").start()
+        agent = self.agent(server, kind="steeple").start("-joinToken", server.token())
+        server.create_entry("/workload")
+        agent.wait_for_ids(["/workload"], seconds=20)
+        for kind in ("stock", "steeple", "stock"):
+            agent.stop()
+            agent.kind, agent.program = kind, Agent(agent.home, server, kind=kind).program
+            agent.start()
+            agent.wait_for_ids(["/workload"], seconds=20)
+        self.assertEqual(agent.process.log().count('msg="Node attestation was successful"'), 1)
+
+    def test_stock_server_commands_work_on_the_development_servers_socket(self):
+        server = self.server(kind="steeple").start()
+        stock = Server(self.home / "server", kind="stock", port=server.port)
+        self.assertEqual(stock.command("healthcheck").stdout, "Server is healthy.\n")
+        token = stock.token()
+        self.assertTrue(token)
+        entry = stock.create_entry("/made-by-the-stock-command")
+        self.assertIn("/made-by-the-stock-command", stock.command("entry show", "-entryID", entry).stdout)
+        shown = json.loads(stock.command("entry show", "-output", "json").stdout)
+        self.assertIn("/made-by-the-stock-command", [one["spiffe_id"]["path"] for one in shown["entries"]])
+        stock.command("entry update", "-entryID", entry, "-parentID", "spiffe://example.org/node", "-spiffeID", "spiffe://example.org/renamed", "-selector", "unix:uid:9")
+        self.assertIn("/renamed", stock.command("entry show").stdout)
+        stock.command("entry delete", "-entryID", entry)
+        stock.command("agent list")
+        self.assertIn("BEGIN CERTIFICATE", stock.command("bundle show").stdout)
+        (self.home / "partner.pem").write_text(stock.command("bundle show").stdout)
+        stock.command("bundle set", "-id", "spiffe://partner.test", "-path", self.home / "partner.pem")
+        self.assertIn("partner.test", stock.command("bundle list").stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
