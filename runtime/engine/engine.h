@@ -6,11 +6,11 @@
 //   co_await acceptor.close();
 #pragma once
 
-#include <cerrno>
 #include <functional>
 #include <memory>
 
 #include "runtime/engine/byte_stream.h"
+#include "runtime/engine/socket_error.h"
 #include "runtime/loop/loop.h"
 #include "runtime/os/file_descriptor.h"
 #include "runtime/os/peer.h"
@@ -40,7 +40,6 @@ class Accepted {
 };
 
 inline constexpr std::chrono::milliseconds kAcceptPause{100};  // after "too many open files" and the like
-bool is_shortage(const Error& accept_error);                   // EMFILE, ENFILE, ENOBUFS or ENOMEM
 
 // Connections with the identity of their peers. A peer that cannot be identified is hung up on, and accepting goes on.
 template <Engine E>

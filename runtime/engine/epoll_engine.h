@@ -23,12 +23,13 @@ class EpollTarget {
 
  private:
   friend class EpollEngine;
-  virtual void note(std::uint32_t events) = 0;
+  virtual bool note(std::uint32_t events) = 0;  // true when somebody waits for it
   virtual void act() = 0;
 };
 
 class EpollConnection final : public EpollTarget {
  public:
+  static constexpr std::uint8_t kReceivesPerTurn = 16;  // then others run first: a busy peer holds up nobody
   class Receive;
   class Send;
   class Close;
@@ -44,9 +45,8 @@ class EpollConnection final : public EpollTarget {
   Close close();
 
  private:
-  void note(std::uint32_t events) override;
+  bool note(std::uint32_t events) override;
   void act() override;
-  bool may_go_on();  // false once in a while: let others run first
 
   EpollEngine& engine_;
   FileDescriptor socket_;
@@ -54,7 +54,7 @@ class EpollConnection final : public EpollTarget {
   Send* sending_ = nullptr;
   int register_error_ = 0;
   StopReason cancelled_ = StopReason::kNone;
-  std::uint8_t credit_ = 0;  // operations that may still end without a turn of the loop
+  std::uint8_t credit_ = kReceivesPerTurn;
   bool readable_ = true;
   bool writable_ = true;
   bool hung_up_ = false;  // a short read then does not mean that there is no more: the end is still to be read
@@ -74,7 +74,6 @@ class EpollConnection::Receive {
   std::coroutine_handle<> waiter_;
   std::ptrdiff_t result_ = 0;  // bytes, or a negative errno
   std::uint32_t slot_ = 0;
-  bool yielding_ = false;
 };
 
 class EpollConnection::Send {
@@ -106,6 +105,7 @@ class EpollConnection::Close {
 
 class EpollIncoming final : public EpollTarget {
  public:
+  static constexpr unsigned kAcceptsPerTurn = 64;
   class Next;
   EpollIncoming(EpollEngine& engine, int listener_fd);
   ~EpollIncoming() override;
@@ -115,14 +115,14 @@ class EpollIncoming final : public EpollTarget {
   Task<void> close();  // the listening socket stays its owner's
 
  private:
-  void note(std::uint32_t events) override;
+  bool note(std::uint32_t events) override;
   void act() override;
   EpollEngine& engine_;
   int listener_fd_;
   int register_error_ = 0;
   bool readable_ = true;
   bool open_ = true;
-  unsigned credit_ = 0;
+  unsigned credit_ = kAcceptsPerTurn;
   Next* waiting_ = nullptr;
 };
 
@@ -136,7 +136,6 @@ class EpollIncoming::Next {
  private:
   friend class EpollIncoming;
   bool attempt();
-  void wake();
   EpollIncoming& incoming_;
   StopToken stop_;
   std::coroutine_handle<> waiter_;
@@ -147,6 +146,7 @@ class EpollIncoming::Next {
 
 class EpollEngine {
  public:
+  static constexpr std::size_t kReadBytes = 16u << 10;
   using Connection = EpollConnection;
   using Incoming = EpollIncoming;
   static Result<std::unique_ptr<EpollEngine>> create(Loop& loop);
@@ -162,6 +162,7 @@ class EpollEngine {
   friend class EpollConnection;
   friend class EpollConnection::Receive;
   friend class EpollIncoming;
+  friend class EpollIncoming::Next;
   struct Attachment;
   EpollEngine(Loop& loop, FileDescriptor epoll);
   int add(int fd, EpollTarget& target);  // 0 or an errno
@@ -171,6 +172,9 @@ class EpollEngine {
   std::uint32_t take_buffer();
   std::uint8_t* buffer(std::uint32_t slot) { return buffers_[slot].get(); }
   static void release_buffer(void* engine, std::uint32_t slot);
+  void act_soon(EpollTarget& target);  // in the next turn of the loop
+  void act_delayed();
+  void forget(EpollTarget& target);
 
   Loop& loop_;
   int epoll_fd_;
@@ -178,6 +182,7 @@ class EpollEngine {
   std::vector<std::unique_ptr<std::uint8_t[]>> buffers_;
   std::vector<std::uint32_t> free_buffers_;
   std::vector<EpollTarget*> noted_;
+  std::vector<EpollTarget*> delayed_;
   std::size_t users_ = 0;
 };
 

@@ -61,6 +61,8 @@ class Ring {
   // The buffer of a completion with IORING_CQE_F_BUFFER, and the way back.
   std::uint8_t* buffer(std::uint32_t slot) const { return buffers_ + std::size_t{slot} * options_.buffer_bytes; }
   void give_back(std::uint32_t slot);
+  unsigned buffer_count() const { return options_.buffers; }
+  unsigned buffer_bytes() const { return options_.buffer_bytes; }
 
  private:
   explicit Ring(Options options);

@@ -107,14 +107,13 @@ class UringIncoming : public RingOp {
  private:
   static void completed(RingOp& op, std::int32_t result, std::uint32_t flags);
   void start();
-  void stop_accepting();
-  void wake();
+  void pause();
   UringEngine& engine_;
   int listener_fd_;
-  std::deque<int> sockets_;
+  std::deque<FileDescriptor> sockets_;
   int error_number_ = 0;
   bool armed_ = false;
-  bool stopping_ = false;
+  bool pausing_ = false;  // a cancel is on its way
   Next* waiting_ = nullptr;
   std::coroutine_handle<> closer_;
 };
@@ -164,6 +163,7 @@ class UringEngine {
   void starve(UringConnection::Receive& receive);
   void unstarve(UringConnection::Receive& receive);
   void feed_starved();
+  bool can_feed() const { return starved_first_ != nullptr && lent_buffers_ < ring_->buffer_count(); }
   static void release_buffer(void* engine, std::uint32_t slot);
 
   Loop& loop_;
@@ -171,7 +171,7 @@ class UringEngine {
   std::shared_ptr<Attachment> attachment_;  // outlives the engine until the loop has let go of its handlers
   UringConnection::Receive* starved_first_ = nullptr;
   UringConnection::Receive* starved_last_ = nullptr;
-  std::size_t free_buffers_hint_ = 0;  // given back since receives began to starve
+  std::size_t lent_buffers_ = 0;
   std::size_t users_ = 0;
   bool pumping_ = false;
   bool pump_posted_ = false;

@@ -23,11 +23,15 @@ void Loop::resume_ready() {
   resuming_.clear();
 }
 
-void Loop::run() {
+bool Loop::run() {
   io_.restart();
   io_.run();
+  return std::exchange(stopped_, false);
 }
 
-void Loop::stop() { io_.stop(); }
+void Loop::stop() {
+  stopped_ = true;
+  io_.stop();
+}
 
 }  // namespace steeple::runtime

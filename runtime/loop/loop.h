@@ -28,7 +28,7 @@ class Loop {
   // A batch of thousands costs one wake-up.
   void resume_soon(std::coroutine_handle<> waiter);
 
-  void run();   // until stop() or no work is left
+  bool run();   // until stop() (true), or no work is left (false)
   void stop();  // returns from run() after the current handler
 
  private:
@@ -37,6 +37,7 @@ class Loop {
   std::vector<std::coroutine_handle<>> ready_;
   std::vector<std::coroutine_handle<>> resuming_;
   bool resume_posted_ = false;
+  bool stopped_ = false;
 };
 
 }  // namespace steeple::runtime

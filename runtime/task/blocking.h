@@ -19,19 +19,22 @@ inline Task<void> keep_end(Task<void> task, Loop* loop) {
 }
 }  // namespace detail
 
-// The loop needs pending work for as long as the task waits (a timer, a socket); a task that waits for nothing asserts.
+// The loop needs pending work for as long as the task waits (a timer, a socket, a worker's job); a task that waits for
+// nothing asserts. Another part that stops the loop meanwhile is overruled.
 template <class T>
 T run_until_done(Loop& loop, Task<T> task) {
   TaskGroup group(loop);
+  std::conditional_t<std::is_void_v<T>, char, std::optional<T>> value{};
   if constexpr (std::is_void_v<T>) {
     group.spawn(detail::keep_end(std::move(task), &loop));
-    while (group.size() != 0) loop.run();
   } else {
-    std::optional<T> value;
     group.spawn(detail::keep_value(std::move(task), &value, &loop));
-    while (group.size() != 0) loop.run();
-    return std::move(*value);
   }
+  while (group.size() != 0) {
+    const bool waits_for_nothing = !loop.run();
+    STEEPLE_ASSERT(!waits_for_nothing || group.size() == 0);
+  }
+  if constexpr (!std::is_void_v<T>) return std::move(*value);
 }
 
 }  // namespace steeple::runtime

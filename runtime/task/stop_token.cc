@@ -18,9 +18,9 @@ std::string_view to_string(StopReason reason) {
   return "unknown";
 }
 
-Error StopToken::error() const {
-  ErrorCode code = reason() == StopReason::kDeadline ? ErrorCode::kDeadline : ErrorCode::kCancelled;
-  return Error(code, std::string(to_string(reason())));
+Error stop_error(StopReason reason) {
+  ErrorCode code = reason == StopReason::kDeadline ? ErrorCode::kDeadline : ErrorCode::kCancelled;
+  return Error(code, std::string(to_string(reason)));
 }
 
 StopCallback::StopCallback(StopToken token, std::function<void(StopReason)> action) : action_(std::move(action)) {
@@ -46,8 +46,10 @@ void StopCallback::unlink() {
   previous_ = next_ = nullptr;
 }
 
-StopSource::StopSource(StopToken parent)
-    : parent_link_(std::make_unique<StopCallback>(parent, [this](StopReason reason) { request_stop(reason); })) {}
+StopSource::StopSource(StopToken parent) {
+  if (parent.source_ == nullptr) return;
+  parent_link_ = std::make_unique<StopCallback>(parent, [this](StopReason reason) { request_stop(reason); });
+}
 
 StopSource::~StopSource() { STEEPLE_ASSERT(first_ == nullptr); }
 

@@ -12,6 +12,7 @@ namespace steeple::runtime {
 
 enum class StopReason { kNone, kShutdown, kPeerGone, kCallerCancelled, kDeadline, kOverload, kReplaced, kFailure };
 std::string_view to_string(StopReason reason);
+Error stop_error(StopReason reason);  // kCancelled (kDeadline for that reason), with the reason in the text
 
 class StopSource;
 class StopCallback;
@@ -21,7 +22,7 @@ class StopToken {
   StopToken() = default;  // never stops
   bool stop_requested() const;
   StopReason reason() const;
-  Error error() const;  // kCancelled (kDeadline for that reason), with the reason in the text
+  Error error() const { return stop_error(reason()); }
 
  private:
   friend class StopSource;

@@ -2,6 +2,7 @@
 // A job gets its input by value, touches no shared state, and its result comes back on the I/O thread.
 #pragma once
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -41,12 +42,16 @@ class WorkerPool {
     void await_suspend(std::coroutine_handle<> waiter) { pool.submit(work, waiter); }
     void await_resume() const noexcept {}
   };
+  // The loop keeps running while a job is under way.
+  using LoopGuard = boost::asio::executor_work_guard<boost::asio::io_context::executor_type>;
   struct Queued {
     std::function<void()>* work;
     std::coroutine_handle<> waiter;
+    LoopGuard guard;
   };
   void submit(std::function<void()>* work, std::coroutine_handle<> waiter);
   void work_until_stopped();
+  bool start_thread();
 
   Loop& loop_;
   unsigned threads_max_;
@@ -55,6 +60,7 @@ class WorkerPool {
   std::condition_variable wake_;
   std::deque<Queued> queue_;
   bool stopping_ = false;
+  std::size_t busy_ = 0;
   std::vector<std::thread> threads_;
 };
 
