@@ -1,6 +1,6 @@
 // Keys in DIRECTORY/keys.json, in the Go agent's format, so that each agent starts from the other's file
 // (server-sync 6.3). Written by atomic replacement, mode 0600. A file that cannot be read as keys is kept aside
-// (keys.json.corrupt-N) and the manager goes on without keys: the agent attests anew if it may. I/O thread only.
+// (keys.json.damaged-N) and the manager goes on without keys: the agent attests anew if it may. I/O thread only.
 #pragma once
 
 #include <map>

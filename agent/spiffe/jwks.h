@@ -1,6 +1,6 @@
 // Reader and writer of the SPIFFE bundle document (JWKS), with SPIRE's rules and texts (server-sync 1.2): `use`
 // decides, an x509-svid entry holds exactly one x5c certificate, a jwt-svid entry needs a key id. Of duplicate members
-// the last counts.
+// the last counts. JWT keys of types other than EC and RSA, and wit-svid entries, are passed over.
 #pragma once
 
 #include <string>
@@ -17,8 +17,5 @@ runtime::Result<Bundle> parse_bundle_document(const TrustDomain& trust_domain, s
 // x509-svid entries first, then jwt-svid, in SPIRE's member order. `indent` puts each member on its own line (4
 // spaces).
 runtime::Result<std::string> format_bundle_document(const Bundle& bundle, bool indent);
-
-// A JWK's key as SubjectPublicKeyInfo: EC P-256, P-384 and RSA.
-runtime::Result<runtime::Bytes> spki_from_ec_point(int bits, runtime::BytesView x, runtime::BytesView y);
 
 }  // namespace steeple::agent

@@ -1,5 +1,6 @@
-// An X509-SVID: chain, private key and what its certificate says. Made only through checks, so that nothing wrong,
-// foreign or expired is ever served (server-sync 3.6, clients). Immutable, shared; any thread.
+// An X509-SVID: chain, private key and what its certificate says. Made only through checks (leaf rules, key and
+// certificate belong together), so that nothing broken is ever served; that it is the expected SPIFFE ID and unexpired
+// is the caller's to check against what it asked for (server-sync 3.6). Immutable, shared; any thread.
 #pragma once
 
 #include <memory>

@@ -15,7 +15,7 @@ namespace steeple::agent {
 class Storage {
  public:
   // Makes the directory (0755, with parents). A missing file is an empty state. A corrupt one is reported at error
-  // level, kept aside as agent-data.json.corrupt-N, and the agent starts without state. agent_svid.der and bundle.der
+  // level, kept aside as agent-data.json.damaged-N, and the agent starts without state. agent_svid.der and bundle.der
   // of old agents are taken over when they are newer; they are never written.
   static runtime::Result<std::unique_ptr<Storage>> open(const std::string& data_dir, const runtime::Logger& log);
 

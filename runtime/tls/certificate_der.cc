@@ -13,11 +13,16 @@ constexpr std::uint8_t kRsaSha256[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48,
 // All attributes used here are 2.5.4.N.
 std::uint8_t attribute_number(NameAttribute::Type type) {
   switch (type) {
-    case NameAttribute::Type::kCommonName: return 3;
-    case NameAttribute::Type::kSerialNumber: return 5;
-    case NameAttribute::Type::kCountry: return 6;
-    case NameAttribute::Type::kOrganization: return 10;
-    case NameAttribute::Type::kX500UniqueIdentifier: return 45;
+    case NameAttribute::Type::kCommonName:
+      return 3;
+    case NameAttribute::Type::kSerialNumber:
+      return 5;
+    case NameAttribute::Type::kCountry:
+      return 6;
+    case NameAttribute::Type::kOrganization:
+      return 10;
+    case NameAttribute::Type::kX500UniqueIdentifier:
+      return 45;
   }
   return 3;
 }
@@ -25,12 +30,18 @@ std::uint8_t attribute_number(NameAttribute::Type type) {
 // All extensions used here are 2.5.29.N.
 std::uint8_t extension_number(Extension extension) {
   switch (extension) {
-    case Extension::kSubjectKeyId: return 14;
-    case Extension::kKeyUsage: return 15;
-    case Extension::kSubjectAltName: return 17;
-    case Extension::kBasicConstraints: return 19;
-    case Extension::kAuthorityKeyId: return 35;
-    case Extension::kExtendedKeyUsage: return 37;
+    case Extension::kSubjectKeyId:
+      return 14;
+    case Extension::kKeyUsage:
+      return 15;
+    case Extension::kSubjectAltName:
+      return 17;
+    case Extension::kBasicConstraints:
+      return 19;
+    case Extension::kAuthorityKeyId:
+      return 35;
+    case Extension::kExtendedKeyUsage:
+      return 37;
   }
   return 14;
 }

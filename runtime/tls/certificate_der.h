@@ -5,7 +5,14 @@
 
 namespace steeple::runtime {
 
-enum class Extension { kSubjectKeyId, kKeyUsage, kSubjectAltName, kBasicConstraints, kAuthorityKeyId, kExtendedKeyUsage };
+enum class Extension {
+  kSubjectKeyId,
+  kKeyUsage,
+  kSubjectAltName,
+  kBasicConstraints,
+  kAuthorityKeyId,
+  kExtendedKeyUsage
+};
 
 Bytes encode_name(const std::vector<NameAttribute>& attributes);
 Bytes encode_extension(Extension extension, bool critical, BytesView value);

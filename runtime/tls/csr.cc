@@ -34,8 +34,8 @@ std::string subject_text(const X509_NAME* name) {
 
 Result<Bytes> make_csr(const PrivateKey& key, const std::optional<std::string>& uri_san) {
   static const Bytes version = der::integer({});
-  static const Bytes subject = encode_name(
-      {{NameAttribute::Type::kCountry, "US"}, {NameAttribute::Type::kOrganization, "SPIRE"}});
+  static const Bytes subject =
+      encode_name({{NameAttribute::Type::kCountry, "US"}, {NameAttribute::Type::kOrganization, "SPIRE"}});
   Bytes info = der::element(der::kSequence, {version, subject, key.public_key(), attributes(uri_san)});
   return sign_der(info, key);
 }
@@ -45,7 +45,8 @@ Result<Csr> parse_csr(BytesView der) {
   const unsigned char* at = der.data();
   OpensslPtr<X509_REQ> request(d2i_X509_REQ(nullptr, &at, static_cast<long>(der.size())));
   if (!request) return openssl_error(ErrorCode::kMalformed, "malformed certificate request");
-  if (at != der.data() + der.size()) return Error(ErrorCode::kMalformed, "malformed certificate request: trailing data");
+  if (at != der.data() + der.size())
+    return Error(ErrorCode::kMalformed, "malformed certificate request: trailing data");
   Csr csr;
   unsigned char* spki = nullptr;
   int spki_size = i2d_X509_PUBKEY(X509_REQ_get_X509_PUBKEY(request.get()), &spki);

@@ -71,8 +71,8 @@ Bytes text(std::string_view value) {
 Bytes time(WallTime time) {
   std::tm parts = fmt::gmtime(std::chrono::floor<std::chrono::seconds>(time));
   int year = parts.tm_year + 1900;
-  std::string rest =
-      fmt::format("{:02}{:02}{:02}{:02}{:02}Z", parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+  std::string rest = fmt::format("{:02}{:02}{:02}{:02}{:02}Z", parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
+                                 parts.tm_min, parts.tm_sec);
   if (year >= 1950 && year < 2050) return element(kUtcTime, as_bytes(fmt::format("{:02}{}", year % 100, rest)));
   return element(kGeneralizedTime, as_bytes(fmt::format("{:04}{}", year, rest)));
 }

@@ -1,5 +1,5 @@
-// Writes DER (X.690), definite lengths only: enough for keys, CSRs and certificates, where OpenSSL 3.0's encoders cost more
-// than the arithmetic. Reads the length of the first element of a stream. For the sources of runtime/tls only.
+// Writes DER (X.690), definite lengths only: enough for keys, CSRs and certificates, where OpenSSL 3.0's encoders cost
+// more than the arithmetic. Reads the length of the first element of a stream. For the sources of runtime/tls only.
 #pragma once
 
 #include <initializer_list>
@@ -34,8 +34,8 @@ Bytes integer(BytesView big_endian);        // positive: a zero byte goes before
 Bytes bit_string(BytesView bytes);          // no unused bits
 Bytes named_bits(unsigned bits_lsb_first);  // a NamedBitList: bit 0 of the value is bit 0 of the list
 Bytes boolean_true();
-Bytes text(std::string_view value);         // PrintableString if it can be, else UTF8String
-Bytes time(WallTime time);                  // UTCTime for 1950 to 2049, else GeneralizedTime; whole seconds
+Bytes text(std::string_view value);  // PrintableString if it can be, else UTF8String
+Bytes time(WallTime time);           // UTCTime for 1950 to 2049, else GeneralizedTime; whole seconds
 
 // Size of the first element with its header. kMalformed when the bytes do not start with a whole element.
 Result<std::size_t> first_element_size(BytesView bytes);

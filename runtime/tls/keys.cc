@@ -154,12 +154,18 @@ struct PrivateKey::Impl {
 
 std::string_view to_string(KeyType type) {
   switch (type) {
-    case KeyType::kEcP256: return "ec-p256";
-    case KeyType::kEcP384: return "ec-p384";
-    case KeyType::kRsa2048: return "rsa-2048";
-    case KeyType::kRsa4096: return "rsa-4096";
-    case KeyType::kEcP521: return "ec-p521";
-    case KeyType::kRsaOther: return "rsa";
+    case KeyType::kEcP256:
+      return "ec-p256";
+    case KeyType::kEcP384:
+      return "ec-p384";
+    case KeyType::kRsa2048:
+      return "rsa-2048";
+    case KeyType::kRsa4096:
+      return "rsa-4096";
+    case KeyType::kEcP521:
+      return "ec-p521";
+    case KeyType::kRsaOther:
+      return "rsa";
   }
   return "unknown";
 }

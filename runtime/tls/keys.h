@@ -1,7 +1,7 @@
-// Private and public keys: EC P-256 and P-384, RSA 2048 and 4096 are generated (server-sync 5.3 and 6.3); EC P-521 and RSA of
-// other sizes are loaded too (attestation 3.5). Nothing else is accepted.
-// A PrivateKey is an immutable value that shares its OpenSSL key; every function here is pure and may run on a worker
-// thread. Encodings are Go's, byte for byte (endpoints 2.1). Key bytes travel in SecretBytes only.
+// Private and public keys: EC P-256 and P-384, RSA 2048 and 4096 are generated (server-sync 5.3 and 6.3); EC P-521 and
+// RSA of other sizes are loaded too (attestation 3.5). Nothing else is accepted. A PrivateKey is an immutable value
+// that shares its OpenSSL key; every function here is pure and may run on a worker thread. Encodings are Go's, byte for
+// byte (endpoints 2.1). Key bytes travel in SecretBytes only.
 #pragma once
 
 #include <memory>

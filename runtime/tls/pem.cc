@@ -40,7 +40,8 @@ Result<std::vector<PemBlock>> parse_pem_blocks(std::string_view text) {
     RawBlock raw;
     if (PEM_read_bio(source.get(), &raw.name, &raw.header, &raw.data, &raw.size) != 1) {
       bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-      if (!at_end) return openssl_error(ErrorCode::kMalformed, fmt::format("malformed PEM block {}", blocks.size() + 1));
+      if (!at_end)
+        return openssl_error(ErrorCode::kMalformed, fmt::format("malformed PEM block {}", blocks.size() + 1));
       clear_openssl_errors();
       break;
     }

@@ -19,7 +19,8 @@ namespace ip = boost::asio::ip;
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -53,8 +54,7 @@ std::pair<std::string_view, std::uint16_t> split_port(std::string_view text) {
   bool bracketed = !text.empty() && text.front() == '[';
   std::size_t bracket = bracketed ? text.find(']') : std::string_view::npos;
   if (bracketed && bracket == std::string_view::npos) return {text, 0};
-  bool has_port = colon != std::string_view::npos &&
-                  (bracketed ? colon == bracket + 1 : text.find(':') == colon);
+  bool has_port = colon != std::string_view::npos && (bracketed ? colon == bracket + 1 : text.find(':') == colon);
   std::uint16_t port = has_port ? parse_port(text.substr(colon + 1)).value_or(0) : 0;
   if (bracketed) return {text.substr(1, bracket - 1), port};
   return {has_port ? text.substr(0, colon) : text, port};

@@ -1,5 +1,5 @@
-// The HTTP proxy of an outgoing TLS connection, by the environment's rules (HTTPS_PROXY, NO_PROXY; server-sync 1.6), and the
-// CONNECT exchange with it. Sans I/O.
+// The HTTP proxy of an outgoing TLS connection, by the environment's rules (HTTPS_PROXY, NO_PROXY; server-sync 1.6),
+// and the CONNECT exchange with it. Sans I/O.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,8 @@ class ProxySettings {
   std::string exceptions_;
 };
 
-// NO_PROXY: "*", names with or without a leading dot or "*." (the name and what is below it), addresses, CIDR ranges, each
-// with an optional port.
+// NO_PROXY: "*", names with or without a leading dot or "*." (the name and what is below it), addresses, CIDR ranges,
+// each with an optional port.
 bool is_proxy_exception(std::string_view exceptions, std::string_view host, std::uint16_t port);
 
 std::string join_host_port(std::string_view host, std::uint16_t port);  // brackets IPv6

@@ -20,7 +20,7 @@ struct Lookup {
   addrinfo hints{};
   gaicb request{};
   std::mutex mutex;
-  Loop* loop = nullptr;       // guarded by mutex; null when nobody waits any more
+  Loop* loop = nullptr;        // guarded by mutex; null when nobody waits any more
   Signal* finished = nullptr;  // I/O thread only; null when nobody waits any more
   bool done = false;           // I/O thread only
   ~Lookup() {
@@ -73,7 +73,8 @@ std::vector<Endpoint> endpoints_of(const addrinfo* list, std::uint16_t port) {
   for (; list != nullptr && out.size() < kAddressesMax; list = list->ai_next) {
     Endpoint endpoint;
     if ((list->ai_family != AF_INET && list->ai_family != AF_INET6) || list->ai_addrlen > endpoint.capacity()) continue;
-    std::copy_n(reinterpret_cast<const char*>(list->ai_addr), list->ai_addrlen, reinterpret_cast<char*>(endpoint.data()));
+    std::copy_n(reinterpret_cast<const char*>(list->ai_addr), list->ai_addrlen,
+                reinterpret_cast<char*>(endpoint.data()));
     endpoint.resize(list->ai_addrlen);
     endpoint.port(port);
     out.push_back(endpoint);

@@ -1,5 +1,5 @@
-// Names to addresses, anew at each call. glibc resolves on a thread of its own (getaddrinfo_a), which nothing waits for: a dead
-// name server delays neither the deadline nor the end of the process. I/O thread only.
+// Names to addresses, anew at each call. glibc resolves on a thread of its own (getaddrinfo_a), which nothing waits
+// for: a dead name server delays neither the deadline nor the end of the process. I/O thread only.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>

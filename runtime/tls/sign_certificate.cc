@@ -79,9 +79,9 @@ Result<Certificate> sign_certificate(const CertificateTemplate& wanted, const Pr
   Bytes issuer_name = issuer != nullptr ? to_bytes(issuer->subject_der()) : subject;
   Bytes validity = der::element(der::kSequence, {der::time(wanted.not_before), der::time(wanted.not_after)});
   STEEPLE_TRY(extension_list, extensions(wanted, issuer));
-  Bytes to_be_signed = der::element(
-      der::kSequence, {BytesView(kVersion3), der::integer(wanted.serial), signature_algorithm(issuer_key.default_scheme()),
-                       issuer_name, validity, subject, wanted.public_key, extension_list});
+  Bytes to_be_signed = der::element(der::kSequence, {BytesView(kVersion3), der::integer(wanted.serial),
+                                                     signature_algorithm(issuer_key.default_scheme()), issuer_name,
+                                                     validity, subject, wanted.public_key, extension_list});
   STEEPLE_TRY(signed_certificate, sign_der(to_be_signed, issuer_key));
   return with_context(Certificate::parse(signed_certificate), "sign certificate");
 }

@@ -49,7 +49,8 @@ Bytes big_endian(const BIGNUM* number) {
 }  // namespace
 
 Result<Bytes> PrivateKey::sign(SignatureScheme scheme, BytesView message) const {
-  if (is_rsa(type()) != is_rsa_scheme(scheme)) return Error(ErrorCode::kInvalidArgument, "signature scheme is not of this type of key");
+  if (is_rsa(type()) != is_rsa_scheme(scheme))
+    return Error(ErrorCode::kInvalidArgument, "signature scheme is not of this type of key");
   OpensslPtr<EVP_MD_CTX> context(EVP_MD_CTX_new());
   EVP_PKEY_CTX* parameters = nullptr;
   if (!context || EVP_DigestSignInit(context.get(), &parameters, digest_of(scheme), nullptr, native()) != 1 ||
@@ -74,10 +75,10 @@ Result<void> verify_signature(BytesView spki, SignatureScheme scheme, BytesView 
   }
   OpensslPtr<EVP_MD_CTX> context(EVP_MD_CTX_new());
   EVP_PKEY_CTX* parameters = nullptr;
-  bool verified = context &&
-                  EVP_DigestVerifyInit(context.get(), &parameters, digest_of(scheme), nullptr, key.get()) == 1 &&
-                  set_padding(parameters, scheme) &&
-                  EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(), message.size()) == 1;
+  bool verified =
+      context && EVP_DigestVerifyInit(context.get(), &parameters, digest_of(scheme), nullptr, key.get()) == 1 &&
+      set_padding(parameters, scheme) &&
+      EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(), message.size()) == 1;
   clear_openssl_errors();
   if (!verified) return Error(ErrorCode::kUnauthenticated, "signature verification failed");
   return {};
@@ -116,7 +117,8 @@ Result<EcdsaSignature> split_ecdsa_signature(BytesView der) {
 
 Result<Bytes> join_ecdsa_signature(const EcdsaSignature& signature) {
   constexpr std::size_t kNumberMax = 66;
-  if (signature.r.empty() || signature.s.empty() || signature.r.size() > kNumberMax || signature.s.size() > kNumberMax) {
+  if (signature.r.empty() || signature.s.empty() || signature.r.size() > kNumberMax ||
+      signature.s.size() > kNumberMax) {
     return Error(ErrorCode::kMalformed, "ECDSA signature numbers are out of range");
   }
   return der::element(der::kSequence, {der::integer(signature.r), der::integer(signature.s)});

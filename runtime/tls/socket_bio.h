@@ -1,4 +1,5 @@
-// A BIO over a connected socket that never raises SIGPIPE. Does not own the descriptor. For the sources of runtime/tls only.
+// A BIO over a connected socket that never raises SIGPIPE. Does not own the descriptor. For the sources of runtime/tls
+// only.
 #pragma once
 
 #include "runtime/tls/openssl_handles.h"

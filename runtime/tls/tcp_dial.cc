@@ -39,8 +39,10 @@ Task<Result<tcp::socket>> dial_address(Loop& loop, tcp::endpoint endpoint, Deadl
   co_return std::move(socket);
 }
 
-Task<Result<tcp::socket>> dial_any(Loop& loop, std::string host, std::uint16_t port, Deadline deadline, StopToken stop) {
-  STEEPLE_CO_TRY(endpoints, with_context(co_await resolve_host(loop, std::move(host), port, deadline, stop), "dial tcp"));
+Task<Result<tcp::socket>> dial_any(Loop& loop, std::string host, std::uint16_t port, Deadline deadline,
+                                   StopToken stop) {
+  STEEPLE_CO_TRY(endpoints,
+                 with_context(co_await resolve_host(loop, std::move(host), port, deadline, stop), "dial tcp"));
   std::optional<Error> first;
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
     // A silent address must not use up the time of those after it.
@@ -99,7 +101,8 @@ Task<Result<tcp::socket>> dial_tcp(Loop& loop, std::string host, std::uint16_t p
   Timeout timeout(loop, deadline, stop);
   Result<void> connected =
       co_await connect_through(socket, format_proxy_connect(*proxy, join_host_port(host, port)), timeout.token());
-  if (!connected) co_return std::move(connected.error()).with_context("proxy " + join_host_port(proxy->host, proxy->port));
+  if (!connected)
+    co_return std::move(connected.error()).with_context("proxy " + join_host_port(proxy->host, proxy->port));
   co_return std::move(socket);
 }
 

@@ -10,28 +10,50 @@ namespace steeple::runtime {
 
 std::string_view tls_alert_text(int alert) {
   switch (alert) {
-    case 10: return "unexpected message";
-    case 20: return "bad record MAC";
-    case 22: return "record overflow";
-    case 40: return "handshake failure";
-    case 42: return "bad certificate";
-    case 43: return "unsupported certificate";
-    case 44: return "revoked certificate";
-    case 45: return "expired certificate";
-    case 46: return "unknown certificate";
-    case 47: return "illegal parameter";
-    case 48: return "unknown certificate authority";
-    case 49: return "access denied";
-    case 50: return "error decoding message";
-    case 51: return "error decrypting message";
-    case 70: return "protocol version not supported";
-    case 71: return "insufficient security level";
-    case 80: return "internal error";
-    case 90: return "user canceled";
-    case 112: return "unrecognized name";
-    case 116: return "certificate required";
-    case 120: return "no application protocol";
-    default: return {};
+    case 10:
+      return "unexpected message";
+    case 20:
+      return "bad record MAC";
+    case 22:
+      return "record overflow";
+    case 40:
+      return "handshake failure";
+    case 42:
+      return "bad certificate";
+    case 43:
+      return "unsupported certificate";
+    case 44:
+      return "revoked certificate";
+    case 45:
+      return "expired certificate";
+    case 46:
+      return "unknown certificate";
+    case 47:
+      return "illegal parameter";
+    case 48:
+      return "unknown certificate authority";
+    case 49:
+      return "access denied";
+    case 50:
+      return "error decoding message";
+    case 51:
+      return "error decrypting message";
+    case 70:
+      return "protocol version not supported";
+    case 71:
+      return "insufficient security level";
+    case 80:
+      return "internal error";
+    case 90:
+      return "user canceled";
+    case 112:
+      return "unrecognized name";
+    case 116:
+      return "certificate required";
+    case 120:
+      return "no application protocol";
+    default:
+      return {};
   }
 }
 

@@ -1,5 +1,6 @@
-// One TLS connection over a connected TCP socket: handshake, then a Transport. OpenSSL reads and writes the socket directly
-// through a small BIO of ours (no SIGPIPE, no copy); waits are Asio's. For the sources of runtime/tls only. I/O thread only.
+// One TLS connection over a connected TCP socket: handshake, then a Transport. OpenSSL reads and writes the socket
+// directly through a small BIO of ours (no SIGPIPE, no copy); waits are Asio's. For the sources of runtime/tls only.
+// I/O thread only.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>

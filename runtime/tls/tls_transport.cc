@@ -29,7 +29,8 @@ OpensslPtr<SSL> new_server_ssl(const TlsServerContext& context) {
   return ssl;
 }
 
-Task<Result<void>> bounded_handshake(Loop& loop, TlsStream& stream, std::string alpn, Deadline deadline, StopToken stop) {
+Task<Result<void>> bounded_handshake(Loop& loop, TlsStream& stream, std::string alpn, Deadline deadline,
+                                     StopToken stop) {
   Timeout timeout(loop, deadline, stop);
   Result<void> done = co_await stream.handshake(std::move(alpn), timeout.token());
   if (done) co_return std::move(done);
@@ -59,8 +60,7 @@ Task<Result<std::unique_ptr<Transport>>> TlsConnector::connect(Deadline deadline
   OpensslPtr<SSL> ssl = new_client_ssl(*impl_->context, target.host);
   if (!ssl) co_return openssl_error(ErrorCode::kInternal, "make TLS connection");
   auto stream = std::make_unique<TlsStream>(impl_->loop, std::move(socket), std::move(ssl));
-  Result<void> done =
-      co_await bounded_handshake(impl_->loop, *stream, impl_->context->options().alpn, deadline, stop);
+  Result<void> done = co_await bounded_handshake(impl_->loop, *stream, impl_->context->options().alpn, deadline, stop);
   if (!done) co_return std::move(done.error()).with_context("authentication handshake failed");
   co_return std::unique_ptr<Transport>(std::move(stream));
 }

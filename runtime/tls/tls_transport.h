@@ -1,7 +1,7 @@
-// TLS over TCP as a Transport: client connections (TlsConnector) and accepted ones (TlsAcceptor). An idle connection holds no
-// record buffers. I/O thread only. Error texts follow Go's: "dial tcp 127.0.0.1:8081: connect: connection refused",
-// "authentication handshake failed: ..." (a gRPC channel puts "transport: Error while dialing: " or "transport: " before
-// them). A verifier's Error keeps its code, so kUntrusted survives.
+// TLS over TCP as a Transport: client connections (TlsConnector) and accepted ones (TlsAcceptor). An idle connection
+// holds no record buffers. I/O thread only. Error texts follow Go's: "dial tcp 127.0.0.1:8081: connect: connection
+// refused", "authentication handshake failed: ..." (a gRPC channel puts "transport: Error while dialing: " or
+// "transport: " before them). A verifier's Error keeps its code, so kUntrusted survives.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>

@@ -21,10 +21,10 @@ class BorrowedStack {
   ~BorrowedStack() { sk_X509_free(stack_); }
   BorrowedStack(const BorrowedStack&) = delete;
   BorrowedStack& operator=(const BorrowedStack&) = delete;
-  STACK_OF(X509)* get() const { return stack_; }
+  STACK_OF(X509) * get() const { return stack_; }
 
  private:
-  STACK_OF(X509)* stack_;
+  STACK_OF(X509) * stack_;
 };
 
 Result<void> check_validity(const Certificate& certificate, WallTime now) {
@@ -52,9 +52,10 @@ const Certificate* find(const Certificates& certificates, const X509* wanted) {
 std::string unknown_authority_text(const Certificate& leaf, const Certificates& roots) {
   for (const Certificate& root : roots) {
     if (root.subject() != leaf.issuer()) continue;
-    return fmt::format("{} (possibly because of \"x509: signature verification failure\" while trying to verify candidate "
-                       "authority certificate {})",
-                       kUnknownAuthority, go_quote("serial:" + root.serial_decimal()));
+    return fmt::format(
+        "{} (possibly because of \"x509: signature verification failure\" while trying to verify candidate "
+        "authority certificate {})",
+        kUnknownAuthority, go_quote("serial:" + root.serial_decimal()));
   }
   return std::string(kUnknownAuthority);
 }

@@ -60,7 +60,8 @@ std::string serial_text(const X509* certificate, bool hex) {
   if (text == nullptr) return {};
   std::string out = text;
   OPENSSL_free(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 

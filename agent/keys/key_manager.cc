@@ -1,0 +1,12 @@
+#include "agent/keys/key_manager.h"
+
+namespace steeple::agent {
+
+std::optional<ManagedKey> find_by_public_key(const KeyManager& manager, runtime::BytesView spki) {
+  for (ManagedKey& key : manager.keys()) {
+    if (runtime::same_public_key(key.key.public_key(), spki)) return std::move(key);
+  }
+  return std::nullopt;
+}
+
+}  // namespace steeple::agent
