@@ -30,8 +30,8 @@ Result<SharedAgentSvid> AgentSvid::make(Certificates chain, ManagedKey key, bool
   }
   STEEPLE_TRY(id, spiffe_id_of(leaf));
   if (!id.member_of(trust_domain) || !is_agent_path(id.path())) {
-    return refused(fmt::format("agent SVID names {}, which is no agent of trust domain {}", runtime::go_quote(id.text()),
-                               runtime::go_quote(trust_domain.name())));
+    return refused(fmt::format("agent SVID names {}, which is no agent of trust domain {}",
+                               runtime::go_quote(id.text()), runtime::go_quote(trust_domain.name())));
   }
   STEEPLE_CHECK(check_leaf(leaf));
   if (now >= leaf.not_after()) return refused("agent SVID has already expired");

@@ -1,6 +1,6 @@
-// The agent's own X509-SVID with its managed key. Made only through checks: the server's answer must be for our key, name an
-// agent of our trust domain, and not be over yet (a chain that fails them is refused, and the last good one kept).
-// Immutable, shared. Also the choice between loading and attesting at start (server-sync 2.1), sans I/O.
+// The agent's own X509-SVID with its managed key. Made only through checks: the server's answer must be for our key,
+// name an agent of our trust domain, and not be over yet (a chain that fails them is refused, and the last good one
+// kept). Immutable, shared. Also the choice between loading and attesting at start (server-sync 2.1), sans I/O.
 #pragma once
 
 #include <memory>

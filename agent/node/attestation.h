@@ -1,5 +1,5 @@
-// One node attestation over a connection without client certificate (server-sync 2.2): new key in the free slot, CSR, the
-// attestor's exchange, and the checks of what came back. Nothing is stored here. I/O thread only.
+// One node attestation over a connection without client certificate (server-sync 2.2): new key in the free slot, CSR,
+// the attestor's exchange, and the checks of what came back. Nothing is stored here. I/O thread only.
 #pragma once
 
 #include "agent/node/agent_svid.h"

@@ -19,7 +19,8 @@ Result<RebootstrapMode> parse_rebootstrap_mode(std::string_view text) {
 
 Result<CheckedMode> check_rebootstrap_mode(RebootstrapMode mode, bool has_svid, bool reattestable) {
   if (mode == RebootstrapMode::kNever || !has_svid || reattestable) return CheckedMode{mode, false};
-  if (mode == RebootstrapMode::kAlways) return Error(ErrorCode::kFailedPrecondition, std::string(kRebootstrapNotAllowed));
+  if (mode == RebootstrapMode::kAlways)
+    return Error(ErrorCode::kFailedPrecondition, std::string(kRebootstrapNotAllowed));
   return CheckedMode{RebootstrapMode::kNever, true};
 }
 

@@ -1,31 +1,32 @@
-// How far the agent is on the way to trusting its server (server-sync 1.3): bootstrap or rebootstrap, since when, how many
-// attempts. Sans I/O; the owner stores state() after each change. Also the decisions of 1.7 when the server's certificate
-// has no path to the bundle, which need nothing else. The clock survives restarts, since it is stored.
+// How far the agent is on the way to trusting its server (server-sync 1.3): bootstrap or rebootstrap, since when, how
+// many attempts. Sans I/O; the owner stores state() after each change. Also the decisions of 1.7 when the server's
+// certificate has no path to the bundle, which need nothing else. The clock survives restarts, since it is stored.
 #pragma once
 
 #include <chrono>
 #include <string>
 #include <string_view>
 
+#include "agent/config/rebootstrap_mode.h"
 #include "agent/storage/agent_data.h"
 #include "runtime/core/clock.h"
 #include "runtime/core/result.h"
 
 namespace steeple::agent {
 
-enum class RebootstrapMode { kNever, kAuto, kAlways };
 // "never", "auto", "always"; empty is never. `unknown rebootstrap mode specified: %s`.
 runtime::Result<RebootstrapMode> parse_rebootstrap_mode(std::string_view text);
 
-// Rebootstrapping deletes the SVID, so it needs a method that can attest again (server-sync 1.4): `always` is then an error,
-// `auto` becomes `never`. Tells by `downgraded` whether the latter happened, for the log.
+// Rebootstrapping deletes the SVID, so it needs a method that can attest again (server-sync 1.4): `always` is then an
+// error, `auto` becomes `never`. Tells by `downgraded` whether the latter happened, for the log.
 struct CheckedMode {
   RebootstrapMode mode;
   bool downgraded;
 };
 runtime::Result<CheckedMode> check_rebootstrap_mode(RebootstrapMode mode, bool has_svid, bool reattestable);
 inline constexpr std::string_view kRebootstrapNotAllowed =
-    "you have requested rebootstrap support but the NodeAttestor plugin or the spire server configuration is not allowing it";
+    "you have requested rebootstrap support but the NodeAttestor plugin or the spire server configuration is not "
+    "allowing it";
 
 class BootstrapProgress {
  public:
@@ -35,8 +36,8 @@ class BootstrapProgress {
   bool rebootstrapping() const { return state_.use == BootstrapUse::kRebootstrap; }
   bool clock_runs() const { return state_.start_time.has_value(); }
 
-  void begin_attempt(runtime::WallTime now);      // a configured source is about to be read
-  void start_clock(runtime::WallTime now);        // unless it runs
+  void begin_attempt(runtime::WallTime now);  // a configured source is about to be read
+  void start_clock(runtime::WallTime now);    // unless it runs
   void succeed();
   void force_rebootstrap(runtime::WallTime now);  // the owner drops SVID and bundle, too
 

@@ -1,5 +1,6 @@
-// Where the first trust bundle comes from when none is stored (server-sync 1.2): a download, a file, or nowhere (insecure
-// bootstrap). Read anew at each attempt. I/O thread only. Limits: kBundleDocumentSizeMax, kBundleDownloadTimeout.
+// Where the first trust bundle comes from when none is stored (server-sync 1.2): a download, a file, or nowhere
+// (insecure bootstrap). Read anew at each attempt. I/O thread only. Limits: kBundleDocumentSizeMax,
+// kBundleDownloadTimeout.
 #pragma once
 
 #include <chrono>

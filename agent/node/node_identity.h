@@ -1,6 +1,6 @@
-// Who this agent is to the server, from the first bundle to the last rotation: the one writer of the agent SVID and of the
-// own bundle, in memory and on disk. Owned by the app. I/O thread only; establish(), rotate_until_stopped() and recover() are
-// not run at the same time, but for the lock of the server client nothing would break if they were.
+// Who this agent is to the server, from the first bundle to the last rotation: the one writer of the agent SVID and of
+// the own bundle, in memory and on disk. Owned by the app. I/O thread only. establish(), rotate_until_stopped() and
+// recover() run one after the other; each ends soon after its token stops.
 //
 //   co_await identity.establish(stop);                       // bundle, then stored SVID or node attestation; for ever
 //   ServerClient client(links.agent_channels(identity.identity_provider(), identity.authorities_provider()));
@@ -27,11 +27,13 @@ namespace steeple::agent {
 
 inline constexpr std::chrono::seconds kAttestationTimeout{60};
 inline constexpr std::chrono::seconds kRotationLockTimeout{60};  // calls under way take at most 30 s
-inline constexpr int kBundleAttempts = 3;  // GetBundle after an attestation, before the bundle we connected with must do
+inline constexpr int kBundleAttempts =
+    3;  // GetBundle after an attestation, before the bundle we connected with must do
 inline constexpr std::chrono::seconds kBundleAttemptSpacing{1};
 
 // Waits that long, or until stopped. Tests move their clock instead.
-using Pause = std::function<runtime::Task<runtime::Result<void>>(std::chrono::nanoseconds wait, runtime::StopToken stop)>;
+using Pause =
+    std::function<runtime::Task<runtime::Result<void>>(std::chrono::nanoseconds wait, runtime::StopToken stop)>;
 
 struct NodeIdentityOptions {
   TrustDomain trust_domain;
@@ -54,15 +56,16 @@ class NodeIdentity {
   NodeIdentity(const NodeIdentity&) = delete;
   NodeIdentity& operator=(const NodeIdentity&) = delete;
 
-  // Until there is an SVID and a bundle. Ends with an error when stopped, when the server denies us (banned), or when the
-  // node attestor has had nothing to show for a minute.
+  // Until there is an SVID and a bundle. Ends with an error when stopped, when the server denies us (banned), or when
+  // the node attestor has had nothing to show for a minute.
   runtime::Task<runtime::Result<void>> establish(runtime::StopToken stop);
 
   // Keeps the SVID fresh. Ends with a value when stopped, or with the failure that recover() is for.
   runtime::Task<ServerResult<void>> rotate_until_stopped(ServerClient& server, runtime::StopToken stop);
 
-  // After a sync or a rotation ended with a failure of class kReattest, kBanned or kUnknownAuthority. A value: go on (the
-  // wait that the failure asks for is over). An error: the process ends with it; the SVID is dropped where that is due.
+  // After a sync or a rotation ended with a failure of class kReattest, kBanned or kUnknownAuthority. A value: go on
+  // (the wait that the failure asks for is over). An error: the process ends with it; the SVID is dropped where that is
+  // due.
   runtime::Task<runtime::Result<void>> recover(ServerError failure, SyncPhase phase, ServerClient& server,
                                                runtime::StopToken stop);
 
@@ -72,8 +75,8 @@ class NodeIdentity {
   void note_tainted(const runtime::Certificates& authorities);
   void drop_svid();  // from memory and disk
 
-  const SharedAgentSvid& svid() const;    // null before establish()
-  const SharedBundle& bundle() const;     // null before the first
+  const SharedAgentSvid& svid() const;  // null before establish()
+  const SharedBundle& bundle() const;   // null before the first
   runtime::IdentityProvider identity_provider();
   AuthoritiesProvider authorities_provider();
   const BootstrapState& bootstrap_state() const;  // for the gauges

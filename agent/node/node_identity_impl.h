@@ -1,6 +1,6 @@
-// The inside of NodeIdentity, shared by its three sources: start (node_identity_start.cc), rotation (node_identity_rotation.cc)
-// and recovery (node_identity_recovery.cc). No one else includes it. `wanted_` is what should be on disk; save() writes it
-// whenever it differs from what is.
+// The inside of NodeIdentity, shared by its three sources: start (node_identity_start.cc), rotation
+// (node_identity_rotation.cc) and recovery (node_identity_recovery.cc). No one else includes it. `wanted_` is what
+// should be on disk; save() writes it whenever it differs from what is.
 #pragma once
 
 #include "agent/node/attestation.h"
@@ -42,7 +42,6 @@ class NodeIdentity::Impl {
                                                       runtime::StopToken stop);
   runtime::Result<void> check_mode();
   void note_untrusted_at_start();
-  void note_start_success();
   std::optional<ManagedKey> examine_disk(bool& usable);
   std::chrono::nanoseconds local_failure_max() const;
 

@@ -12,8 +12,8 @@ runtime::Task<Result<void>> NodeIdentity::Impl::recover(ServerError failure, Syn
   constexpr std::string_view kBanned = "Agent is banned: removing SVID and shutting down";
   switch (failure.error_class()) {
     case ServerErrorClass::kBanned:
-      manager_log_.log(phase == SyncPhase::kFirstSync ? runtime::LogLevel::kError : runtime::LogLevel::kWarning, kBanned,
-                       {{"error", failure}});
+      manager_log_.log(phase == SyncPhase::kFirstSync ? runtime::LogLevel::kError : runtime::LogLevel::kWarning,
+                       kBanned, {{"error", failure}});
       drop_svid();
       co_return Error(failure);
     case ServerErrorClass::kReattest:
@@ -74,8 +74,8 @@ runtime::Task<AttestationResult<void>> NodeIdentity::Impl::reattest_until_done(S
   }
 }
 
-// The server's authority is none of ours. In mode never the SPIRE agent ends here; we keep what there is and look again, since
-// the server may come back as it was. With rebootstrap the clock decides.
+// The server's authority is none of ours. In mode never the SPIRE agent ends here; we keep what there is and look
+// again, since the server may come back as it was. With rebootstrap the clock decides.
 runtime::Task<Result<void>> NodeIdentity::Impl::wait_for_trust(SyncPhase phase, runtime::StopToken stop) {
   UntrustedVerdict verdict = untrusted_at_sync(progress_, mode_, options_.rebootstrap_delay, clock_.wall_now());
   save();

@@ -31,7 +31,8 @@ runtime::Task<ServerResult<void>> NodeIdentity::Impl::rotate_until_stopped(Serve
     } else {
       const ServerError& error = rotated.error();
       manager_log_.error(rotation_failure_text(), {{"error", error}});
-      bool ours = error.error_class() == ServerErrorClass::kReattest || error.error_class() == ServerErrorClass::kBanned;
+      bool ours =
+          error.error_class() == ServerErrorClass::kReattest || error.error_class() == ServerErrorClass::kBanned;
       if (ours) co_return rotated.error();
       // An agent whose SVID is over cannot do anything else: it looks for the server as often as at the start.
       bool urgent = error.error_class() == ServerErrorClass::kUnreachable && svid_->expired(clock_.wall_now());
@@ -59,8 +60,7 @@ runtime::Task<ServerResult<void>> NodeIdentity::Impl::rotate_once(ServerClient& 
 runtime::Task<ServerResult<void>> NodeIdentity::Impl::renew(ServerClient& server, runtime::StopToken stop) {
   manager_log_.debug("Rotating agent SVID");
   STEEPLE_CO_TRY(request, make_key_request(keys_, svid_->key()));
-  STEEPLE_CO_TRY(der,
-                 co_await server.renew_agent(request.csr, runtime::Deadline::in(kServerCallTimeout), stop));
+  STEEPLE_CO_TRY(der, co_await server.renew_agent(request.csr, runtime::Deadline::in(kServerCallTimeout), stop));
   STEEPLE_CO_TRY(chain, runtime::with_context(runtime::parse_certificate_chain(der), "failed to renew agent"));
   STEEPLE_CO_TRY(svid, runtime::with_context(AgentSvid::make(std::move(chain), std::move(request.key), false,
                                                              options_.trust_domain, clock_.wall_now()),
@@ -74,8 +74,8 @@ runtime::Task<ServerResult<void>> NodeIdentity::Impl::renew(ServerClient& server
   co_return ServerResult<void>();
 }
 
-// Over a connection of its own, without certificate. The caller holds the rotation lock: the server invalidates the old SVID
-// the moment it issues the new one.
+// Over a connection of its own, without certificate. The caller holds the rotation lock: the server invalidates the old
+// SVID the moment it issues the new one.
 runtime::Task<ServerResult<void>> NodeIdentity::Impl::reattest(ServerClient& server, runtime::StopToken stop) {
   manager_log_.debug("Reattesting node");
   if (!bundle_) co_return ServerError(Error(ErrorCode::kFailedPrecondition, "bundle not found"));

@@ -1,4 +1,5 @@
-// The start of an agent's identity: bundle, then the stored SVID or node attestation, again and again (server-sync 1.4, 2.1).
+// The start of an agent's identity: bundle, then the stored SVID or node attestation, again and again
+// (server-sync 1.4, 2.1).
 #include "agent/node/node_identity_impl.h"
 
 namespace steeple::agent {
@@ -23,7 +24,7 @@ runtime::Task<Result<void>> NodeIdentity::Impl::establish(runtime::StopToken sto
     log_.warning("Failed to retrieve attestation result", {{"error", error}, {"retry_interval", *wait}});
     STEEPLE_CO_CHECK(co_await pause(*wait, stop));
   }
-  note_start_success();
+  note_progress_success();
   co_return check_mode();
 }
 
@@ -84,8 +85,8 @@ std::optional<ManagedKey> NodeIdentity::Impl::examine_disk(bool& usable) {
   }
   usable = false;
   if (stored.finding == StoredIdentity::Finding::kUsable) {
-    Result<SharedAgentSvid> svid = AgentSvid::make(wanted_.svid, *stored.key, wanted_.reattestable,
-                                                   options_.trust_domain, clock_.wall_now());
+    Result<SharedAgentSvid> svid =
+        AgentSvid::make(wanted_.svid, *stored.key, wanted_.reattestable, options_.trust_domain, clock_.wall_now());
     usable = svid.has_value();
     if (svid) {
       svid_ = std::move(*svid);
@@ -102,7 +103,8 @@ runtime::Task<AttestationResult<void>> NodeIdentity::Impl::load_stored(ManagedKe
   if (trust) {
     remember_authorities(*trust);
   } else {
-    // An insecure bootstrap that was cut off between attestation and GetBundle: its SVID is good, only the bundle is missing.
+    // An insecure bootstrap that was cut off between attestation and GetBundle: its SVID is good, only the bundle is
+    // missing.
     std::unique_ptr<RpcChannel> channel = channels_(trust);
     AttestationResult<void> fetched = co_await fetch_bundle(*channel, trust, stop);
     co_await channel->close(runtime::StopReason::kReplaced);
@@ -152,15 +154,15 @@ runtime::Task<AttestationResult<void>> NodeIdentity::Impl::fetch_bundle(RpcChann
     }
     // The SVID is kept in any case. What we connected with serves until the first sync; an insecure start has nothing.
     if (!trust) co_return AttestationError(std::move(error));
-    attestor_log_.warning("Could not get the updated bundle; going on with the one used to connect", {{"error", error}});
+    attestor_log_.warning("Could not get the updated bundle; going on with the one used to connect",
+                          {{"error", error}});
     remember_authorities(*trust);
     co_return AttestationResult<void>();
   }
 }
 
 void NodeIdentity::Impl::note_untrusted_at_start() {
-  UntrustedVerdict verdict =
-      untrusted_at_attestation(progress_, mode_, options_.rebootstrap_delay, clock_.wall_now());
+  UntrustedVerdict verdict = untrusted_at_attestation(progress_, mode_, options_.rebootstrap_delay, clock_.wall_now());
   switch (verdict.action) {
     case UntrustedAction::kBackOff:
       break;
@@ -176,15 +178,6 @@ void NodeIdentity::Impl::note_untrusted_at_start() {
       break;
   }
   save();
-}
-
-void NodeIdentity::Impl::note_start_success() {
-  note_progress_success();
-  if (!svid_->reattestable() && !keys_.survives_restart()) {
-    log_.warning(
-        "Node attestation is not reattestable and the 'memory' key manager is in use; if the agent process is restarted, "
-        "it will be unable to obtain a new SVID and will need to be manually evicted to be able to re-attest.");
-  }
 }
 
 }  // namespace steeple::agent

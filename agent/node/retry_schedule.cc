@@ -8,7 +8,8 @@ namespace {
 constexpr auto kUnreachableMiddle = (kUnreachableRetryMin + kUnreachableRetryMax) / 2;
 constexpr double kUnreachableJitter =
     static_cast<double>((kUnreachableRetryMax - kUnreachableMiddle).count()) / kUnreachableMiddle.count();
-static_assert(kUnreachableRetryMax < std::chrono::seconds(8), "the first entry must come within 8 s of the server's return");
+static_assert(kUnreachableRetryMax < std::chrono::seconds(8),
+              "the first entry must come within 8 s of the server's return");
 
 }  // namespace
 

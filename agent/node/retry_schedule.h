@@ -1,6 +1,7 @@
 // When to try again: the start-up loop and the rotation of the agent SVID. Sans I/O (server-sync 0.1, 1.4, 2.4).
-// Where the SPIRE agent gives up after a minute, Steeple goes on for as long as the cause may be remote: only a node attestor
-// that has nothing to show (a missing token, unreadable key files) ends the process, after the SPIRE agent's limit.
+// Where the SPIRE agent gives up after a minute, Steeple goes on for as long as the cause may be remote: only a node
+// attestor that has nothing to show (a missing token, unreadable key files) ends the process, after the SPIRE agent's
+// limit.
 #pragma once
 
 #include <chrono>

@@ -23,8 +23,8 @@ class BrokenConnector final : public runtime::Connector {
 };
 
 runtime::Verifier make_announced_insecure_verifier(SpiffeId expected, runtime::Logger log) {
-  return [verify = make_insecure_server_verifier(std::move(expected)), log = std::move(log)](
-             std::span<const runtime::Bytes> chain) {
+  return [verify = make_insecure_server_verifier(std::move(expected)),
+          log = std::move(log)](std::span<const runtime::Bytes> chain) {
     log.warning("Insecure bootstrap enabled; skipping server certificate verification");
     return verify(chain);
   };
@@ -77,7 +77,8 @@ AttestationChannelFactory ServerLinks::attestation_channels(runtime::Logger log)
   };
 }
 
-RpcChannelFactory ServerLinks::agent_channels(runtime::IdentityProvider identity, AuthoritiesProvider authorities) const {
+RpcChannelFactory ServerLinks::agent_channels(runtime::IdentityProvider identity,
+                                              AuthoritiesProvider authorities) const {
   return [this, identity = std::move(identity), authorities = std::move(authorities)] {
     return make_rpc_channel(loop_, agent_connector(identity, authorities), channel_options());
   };

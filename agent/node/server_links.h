@@ -1,5 +1,5 @@
-// The two kinds of connection to the server (server-sync 1.5): for attestation, without a client certificate; for all else,
-// mutual TLS with the agent SVID of the moment. Bundle and SVID are read at each handshake. I/O thread only.
+// The two kinds of connection to the server (server-sync 1.5): for attestation, without a client certificate; for all
+// else, mutual TLS with the agent SVID of the moment. Bundle and SVID are read at each handshake. I/O thread only.
 #pragma once
 
 #include <cstdint>

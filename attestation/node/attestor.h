@@ -1,7 +1,7 @@
-// A node attestor proves to the server on which node this agent runs. Sans I/O towards the server: it says what to send, and
-// answers what the server asks; agent/node carries the bytes (attestation 3.1). One object serves one exchange at a time;
-// evidence() begins a new one. I/O thread only. Errors carry the code and the bare text that the real plugin answers with;
-// agent/node puts "nodeattestor(NAME): " before it.
+// A node attestor proves to the server on which node this agent runs. Sans I/O towards the server: it says what to
+// send, and answers what the server asks; agent/node carries the bytes (attestation 3.1). One object serves one
+// exchange at a time; evidence() begins a new one. I/O thread only. Errors carry the code and the bare text that the
+// real plugin answers with; agent/node puts "nodeattestor(NAME): " before it.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// The three messages of x509pop and the server's whole check of a payload: whatever comes in, what is read is written back
-// to the same value.
+// The three messages of x509pop and the server's whole check of a payload: whatever comes in, what is read is written
+// back to the same value.
 #include <cstdint>
 #include <cstdlib>
 

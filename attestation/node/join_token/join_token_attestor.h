@@ -1,5 +1,5 @@
-// Node attestor join_token (attestation 3.2): the token is the whole payload, there are no challenges. Without a token the
-// plugin may be configured, but every attestation fails. The token is wiped with the object and never logged.
+// Node attestor join_token (attestation 3.2): the token is the whole payload, there are no challenges. Without a token
+// the plugin may be configured, but every attestation fails. The token is wiped with the object and never logged.
 #pragma once
 
 #include <memory>

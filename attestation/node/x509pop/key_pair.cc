@@ -31,7 +31,8 @@ Result<std::vector<Bytes>> certificates_of(const std::string& text) {
   if (blocks.empty()) return invalid("tls: failed to find any PEM data in certificate input");
   if (blocks.size() == 1 && blocks.front().type.ends_with("PRIVATE KEY")) {
     return invalid(
-        "tls: failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs may have "
+        "tls: failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs may "
+        "have "
         "been switched");
   }
   return invalid(

@@ -1,5 +1,6 @@
-// The operator's certificate chain and key for x509pop, from files (attestation 3.5). Texts are those of the real plugin and of
-// Go's tls.LoadX509KeyPair, since operators search for them. Reads at most kKeyPairFileBytesMax of each file.
+// The operator's certificate chain and key for x509pop, from files (attestation 3.5). Texts are those of the real
+// plugin and of Go's tls.LoadX509KeyPair, since operators search for them. Reads at most kKeyPairFileBytesMax of each
+// file.
 #pragma once
 
 #include <string>

@@ -22,9 +22,8 @@ Error malformed(std::string text) { return Error(ErrorCode::kMalformed, std::mov
 
 // Go matches field names without regard to case; of several, the last one counts.
 bool is_key(std::string_view key, std::string_view wanted) {
-  return std::equal(key.begin(), key.end(), wanted.begin(), wanted.end(), [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-  });
+  return std::equal(key.begin(), key.end(), wanted.begin(), wanted.end(),
+                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b; });
 }
 
 // The field's value; nothing when it is absent or null, which Go reads alike.

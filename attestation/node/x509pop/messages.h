@@ -1,6 +1,6 @@
-// The three messages of x509pop (attestation 3.5), each with its reader and writer: JSON as Go's encoding/json writes and
-// reads it (standard padded base64, null for what is absent, unknown keys ignored, key case ignored). Pure; any thread.
-// Input is bounded by kMessageBytesMax; errors are kMalformed.
+// The three messages of x509pop (attestation 3.5), each with its reader and writer: JSON as Go's encoding/json writes
+// and reads it (standard padded base64, null for what is absent, unknown keys ignored, key case ignored). Pure; any
+// thread. Input is bounded by kMessageBytesMax; errors are kMalformed.
 #pragma once
 
 #include <cstddef>

@@ -108,9 +108,7 @@ Result<void> verify_ecdsa(EVP_PKEY* key, const Challenge& challenge, const Respo
   return {};
 }
 
-bool is_private_key_block(std::string_view type) {
-  return type == "PRIVATE KEY" || type.ends_with(" PRIVATE KEY");
-}
+bool is_private_key_block(std::string_view type) { return type == "PRIVATE KEY" || type.ends_with(" PRIVATE KEY"); }
 
 }  // namespace
 

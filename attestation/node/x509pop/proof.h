@@ -1,7 +1,7 @@
-// Proof of possession (attestation 3.5): the challenge, its answer, and the check of the answer. Agent and server share it.
-// digest = SHA-256(challenge nonce || response nonce) is what is signed: RSASSA-PSS with SHA-256, or ECDSA over the key's
-// curve. Any RSA size and curve that OpenSSL reads will do: the key is the operator's, not one of ours.
-// Pure but for the random nonces, which come from OpenSSL's generator. An RSA answer takes a few milliseconds.
+// Proof of possession (attestation 3.5): the challenge, its answer, and the check of the answer. Agent and server share
+// it. digest = SHA-256(challenge nonce || response nonce) is what is signed: RSASSA-PSS with SHA-256, or ECDSA over the
+// key's curve. Any RSA size and curve that OpenSSL reads will do: the key is the operator's, not one of ours. Pure but
+// for the random nonces, which come from OpenSSL's generator. An RSA answer takes a few milliseconds.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,7 @@
-// The server's side of x509pop in mode external_pki (attestation 3.5), for the development server: checks the chain, makes the
-// challenge, checks the answer, and says who the agent is. Sans I/O: one object is one exchange. Error codes and texts are
-// those of the real plugin. Any extended key usage will do; odd but valid certificates (serial 0, notBefore in year 1, no SAN,
-// an authority without key usage) are accepted as Go accepts them.
+// The server's side of x509pop in mode external_pki (attestation 3.5), for the development server: checks the chain,
+// makes the challenge, checks the answer, and says who the agent is. Sans I/O: one object is one exchange. Error codes
+// and texts are those of the real plugin. Any extended key usage will do; odd but valid certificates (serial 0,
+// notBefore in year 1, no SAN, an authority without key usage) are accepted as Go accepts them.
 #pragma once
 
 #include <memory>
@@ -35,7 +35,8 @@ class Verifier {
   explicit Verifier(const VerifierOptions& options) : options_(options) {}
 
   // The agent's payload; gives the challenge to send.
-  runtime::Result<runtime::Bytes> begin(runtime::BytesView payload, const std::string& trust_domain, runtime::WallTime now);
+  runtime::Result<runtime::Bytes> begin(runtime::BytesView payload, const std::string& trust_domain,
+                                        runtime::WallTime now);
   // The agent's answer to it.
   runtime::Result<AgentFacts> finish(runtime::BytesView response);
 

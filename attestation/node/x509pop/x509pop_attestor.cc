@@ -22,8 +22,8 @@ class X509PopAttestor final : public NodeAttestor {
   std::string_view name() const override { return kX509PopName; }
 
   Result<NodeEvidence> evidence() override {
-    STEEPLE_TRY(pair, x509pop::load_key_pair(config_.certificate_path, config_.private_key_path,
-                                             config_.intermediates_path));
+    STEEPLE_TRY(pair,
+                x509pop::load_key_pair(config_.certificate_path, config_.private_key_path, config_.intermediates_path));
     x509pop::AttestationData data;
     data.certificates = std::move(pair.chain);
     key_.emplace(std::move(pair.key));

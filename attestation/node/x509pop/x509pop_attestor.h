@@ -1,6 +1,6 @@
-// Node attestor x509pop, the agent's side (attestation 3.5): shows a certificate chain from files and proves possession of its
-// key. The files are read once as a test when configured, and anew at each attestation. The key lives for one exchange only.
-// spiffe_endpoint_socket (a chain from another Workload API) is not there and refused by name.
+// Node attestor x509pop, the agent's side (attestation 3.5): shows a certificate chain from files and proves possession
+// of its key. The files are read once as a test when configured, and anew at each attestation. The key lives for one
+// exchange only. spiffe_endpoint_socket (a chain from another Workload API) is not there and refused by name.
 #pragma once
 
 #include <memory>

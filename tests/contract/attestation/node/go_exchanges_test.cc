@@ -1,7 +1,7 @@
-// Exchanges whose agent's side was Go's encoding/json, crypto/rsa and crypto/ecdsa: payload, challenge and response as they
-// went over the wire.
-#include <catch2/catch.hpp>
+// Exchanges whose agent's side was Go's encoding/json, crypto/rsa and crypto/ecdsa: payload, challenge and response as
+// they went over the wire.
 #include <simdjson.h>
+#include <catch2/catch.hpp>
 
 #include "attestation/node/x509pop/messages.h"
 #include "attestation/node/x509pop/proof.h"

@@ -89,8 +89,9 @@ TEST_CASE("x509pop refuses a wrong configuration in the words of the SPIRE agent
         "unable to load keypair: open /nokey: no such file or directory");
   CHECK(refusal(pop_config("rsa-key.pem", "ec-leaf.pem")) ==
         "unable to load keypair: tls: private key does not match public key");
-  CHECK(refusal(pop_config("ec-key.pem", "ec-key.pem")).starts_with(
-        "unable to load keypair: tls: failed to find certificate PEM data in certificate input, but did find a private key"));
+  CHECK(refusal(pop_config("ec-key.pem", "ec-key.pem"))
+            .starts_with("unable to load keypair: tls: failed to find certificate PEM data in certificate input, but "
+                         "did find a private key"));
   CHECK(refusal(pop_config("ec-key.pem", "exchanges.jsonl")) ==
         "unable to load keypair: tls: failed to find any PEM data in certificate input");
   X509PopConfig config = pop_config("ec-key.pem", "ec-leaf.pem");

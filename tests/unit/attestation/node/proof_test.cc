@@ -11,9 +11,9 @@ struct Pair {
   const char* leaf;
   const char* key;
 };
-constexpr Pair kPairs[] = {{"rsa-leaf.pem", "rsa-key.pem"},       {"rsa-leaf.pem", "rsa-key-pkcs1.pem"},
+constexpr Pair kPairs[] = {{"rsa-leaf.pem", "rsa-key.pem"},         {"rsa-leaf.pem", "rsa-key-pkcs1.pem"},
                            {"rsa3072-leaf.pem", "rsa3072-key.pem"}, {"ec-leaf.pem", "ec-key.pem"},
-                           {"ec-leaf.pem", "ec-key-sec1.pem"},     {"p521-leaf.pem", "p521-key.pem"},
+                           {"ec-leaf.pem", "ec-key-sec1.pem"},      {"p521-leaf.pem", "p521-key.pem"},
                            {"serial-zero.pem", "ec-key.pem"}};
 
 std::string text_of(const runtime::Result<void>& result) { return result ? "" : result.error().message(); }

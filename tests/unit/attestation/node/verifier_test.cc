@@ -50,8 +50,7 @@ TEST_CASE("The x509pop verifier says who the agent is") {
 TEST_CASE("The x509pop verifier accepts odd but valid certificates") {
   VerifierOptions options = options_with({"root.pem"});
   AgentFacts plain = exchange(options, "ec-key.pem", "ec-leaf.pem").value();  // no SAN, no subject, notBefore in year 1
-  CHECK(plain.selectors ==
-        std::vector<std::string>{"ca:fingerprint:" + fingerprint_of("root.pem"), "serialnumber:07"});
+  CHECK(plain.selectors == std::vector<std::string>{"ca:fingerprint:" + fingerprint_of("root.pem"), "serialnumber:07"});
   AgentFacts zero = exchange(options, "ec-key.pem", "serial-zero.pem").value();
   CHECK(zero.selectors.back() == "serialnumber:00");
   CHECK(exchange(options, "p521-key.pem", "p521-leaf.pem"));
@@ -61,8 +60,7 @@ TEST_CASE("The x509pop verifier accepts odd but valid certificates") {
 TEST_CASE("The x509pop verifier refuses a chain that it does not trust") {
   auto stranger = exchange(options_with({"other-root.pem"}), "rsa-key.pem", "rsa-chain.pem");
   CHECK(stranger.error().code() == ErrorCode::kDenied);
-  CHECK(stranger.error().message() ==
-        "certificate verification failed: x509: certificate signed by unknown authority");
+  CHECK(stranger.error().message() == "certificate verification failed: x509: certificate signed by unknown authority");
   auto cut = exchange(options_with({"root.pem"}), "rsa-key.pem", "rsa-leaf.pem");
   CHECK(cut.error().message().starts_with("certificate verification failed: "));
   auto old = exchange(options_with({"root.pem"}), "ec-key.pem", "expired.pem");
@@ -84,8 +82,7 @@ TEST_CASE("The x509pop verifier limits what a stranger may send") {
   CHECK(refusal(payload_of({leaf, leaf, leaf, leaf, leaf, leaf})) == "too many intermediate certificates");
   CHECK(refusal(payload_of({{1, 2}})).starts_with("unable to parse leaf certificate: "));
   CHECK(refusal(payload_of({leaf, {1, 2}})).starts_with("unable to parse intermediate certificate 0: "));
-  CHECK(refusal(runtime::to_bytes(runtime::as_bytes("{")))
-            .starts_with("failed to unmarshal data: "));
+  CHECK(refusal(runtime::to_bytes(runtime::as_bytes("{"))).starts_with("failed to unmarshal data: "));
   options.rsa_key_bits_max = 2048;
   CHECK(refusal(payload_of({pop_certificate("rsa3072-leaf.pem")})) == "leaf certificate key size too large");
   CHECK(refusal(payload_of({leaf, pop_certificate("rsa3072-leaf.pem")})) ==
@@ -103,8 +100,7 @@ TEST_CASE("The x509pop verifier ends an exchange with the first answer") {
   CHECK(verifier.finish(runtime::as_bytes("{}")).error().code() == ErrorCode::kInternal);
   auto unfit = verifier.begin(payload_of({pop_certificate("no-digital-signature.pem")}), "example.org", pop_now());
   CHECK(unfit.error().code() == ErrorCode::kInternal);
-  CHECK(unfit.error().message() ==
-        "unable to generate challenge: certificate not intended for digital signature use");
+  CHECK(unfit.error().message() == "unable to generate challenge: certificate not intended for digital signature use");
 }
 
 }  // namespace steeple::attestation::x509pop

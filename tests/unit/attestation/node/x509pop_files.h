@@ -1,5 +1,5 @@
-// The test certificates of tests/data/x509pop, made once with Go's crypto/x509: a root without key usage, notBefore in year 1,
-// leaves without SAN. Their keys are for tests only.
+// The test certificates of tests/data/x509pop, made once with Go's crypto/x509: a root without key usage, notBefore in
+// year 1, leaves without SAN. Their keys are for tests only.
 #pragma once
 
 #include <string>
