@@ -20,6 +20,28 @@ EntryDiff workload_part(const EntryDiff& diff) {
   return part;
 }
 
+EntryDiff combine(EntryDiff earlier, EntryDiff later) {
+  if (earlier.empty()) return later;
+  std::map<std::string, EntryChange> changes;  // null before: created; null after: removed
+  auto add = [&](SharedEntry before, SharedEntry after) {
+    const std::string& id = after ? after->id : before->id;
+    auto [slot, first] = changes.try_emplace(id, before, after);
+    if (!first) slot->second.after = std::move(after);
+  };
+  for (EntryDiff* diff : {&earlier, &later}) {
+    for (SharedEntry& entry : diff->removed) add(std::move(entry), nullptr);
+    for (EntryChange& change : diff->updated) add(std::move(change.before), std::move(change.after));
+    for (SharedEntry& entry : diff->created) add(nullptr, std::move(entry));
+  }
+  EntryDiff both;
+  for (auto& [id, change] : changes) {
+    if (change.before && change.after) both.updated.push_back(std::move(change));
+    else if (change.before) both.removed.push_back(std::move(change.before));
+    else if (change.after) both.created.push_back(std::move(change.after));
+  }
+  return both;
+}
+
 SharedEntry EntrySet::find(std::string_view id) const {
   auto found = entries_.find(std::string(id));
   return found == entries_.end() ? nullptr : found->second.entry;

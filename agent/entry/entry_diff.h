@@ -32,6 +32,9 @@ class EntryDiff {
 // entry, or back, is a removal or a creation.
 EntryDiff workload_part(const EntryDiff& diff);
 
+// What two diffs in a row change together.
+EntryDiff combine(EntryDiff earlier, EntryDiff later);
+
 class EntrySet {
  public:
   SharedEntry find(std::string_view id) const;  // null: not there

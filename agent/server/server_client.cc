@@ -220,7 +220,7 @@ Task<ServerResult<std::optional<Bundle>>> GrpcServerClient::Impl::get_federated_
   if (bundle) co_return std::optional<Bundle>(std::move(*bundle));
   log_.warning("Received malformed bundle from SPIRE server; are the server and agent versions compatible?",
                {{"error", bundle.error()}, {"federated_bundle", trust_domain.id_string()}});
-  co_return std::nullopt;
+  co_return Error(ErrorCode::kMalformed, bundle.error().message());
 }
 
 Task<ServerResult<std::vector<MintedChain>>> GrpcServerClient::Impl::batch_new_x509_svid(std::vector<CsrItem> items,

@@ -42,7 +42,7 @@ class ServerClient {
                                                               runtime::StopToken stop) = 0;
   // The own trust domain's. A malformed certificate or key is an error.
   virtual runtime::Task<ServerResult<Bundle>> get_bundle(runtime::Deadline deadline, runtime::StopToken stop) = 0;
-  // Nothing: the server does not have it, or it is malformed (both are logged).
+  // Nothing: the server does not have it (that is logged). kMalformed: it cannot be read, and the known one stays.
   virtual runtime::Task<ServerResult<std::optional<Bundle>>> get_federated_bundle(TrustDomain trust_domain,
                                                                                 runtime::Deadline deadline,
                                                                                 runtime::StopToken stop) = 0;

@@ -35,7 +35,6 @@ class SyncMachine {
 
  private:
   std::chrono::nanoseconds unreachable_wait();
-  std::chrono::nanoseconds interval_;
   runtime::RandomUnit random_;
   runtime::Backoff backoff_;
   runtime::SteadyTime next_;

@@ -47,6 +47,7 @@ struct SyncerEvents {
   std::function<void(const SharedBundle&)> own_bundle_changed;
   // New tainted X.509 authorities of the own bundle: the agent SVID may be signed by one.
   std::function<void(const runtime::Certificates&)> authorities_tainted;
+  std::function<void(const std::vector<std::string>& key_ids)> jwt_authorities_tainted;
   std::function<void()> pass_succeeded;  // each one, the first included
 };
 

@@ -1,0 +1,61 @@
+#include "agent/sync/sync_machine.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace steeple::agent {
+namespace {
+
+constexpr std::chrono::seconds kUnreachableWaitFirst{1};
+
+runtime::Backoff::Limits backoff_limits(std::chrono::nanoseconds interval) {
+  return {interval, std::min<std::chrono::nanoseconds>(kSyncBackoffMax, 48 * interval)};
+}
+
+}  // namespace
+
+SyncMachine::SyncMachine(std::chrono::nanoseconds interval, runtime::RandomUnit random, runtime::SteadyTime now)
+    : random_(random), backoff_(backoff_limits(interval), random, now), next_(now), early_allowed_(now) {}
+
+runtime::SteadyTime SyncMachine::next_start() const { return next_; }
+
+bool SyncMachine::request_early(runtime::SteadyTime now) {
+  if (failing()) return false;
+  if (running_) {
+    early_wanted_ = true;  // the pass under way may have asked the server too soon
+  } else {
+    next_ = std::min(next_, std::max(now, early_allowed_));
+  }
+  return true;
+}
+
+void SyncMachine::started(runtime::SteadyTime now) {
+  running_ = true;
+  early_wanted_ = false;
+  early_allowed_ = now + kEarlySyncSpacing;
+}
+
+void SyncMachine::finished(PassResult result, runtime::SteadyTime now) {
+  running_ = false;
+  const bool ok = result == PassResult::kOk || result == PassResult::kOkWithoutSvids;
+  failures_ = ok ? 0 : failures_ + 1;
+  if (result == PassResult::kUnreachable) {
+    next_ = now + unreachable_wait();
+    return;
+  }
+  if (ok) backoff_.reset(now);
+  std::chrono::nanoseconds wait = backoff_.next(now).value_or(kSyncBackoffMax);
+  if (result == PassResult::kOkWithoutSvids) wait = std::min<std::chrono::nanoseconds>(wait, kSyncIntervalDefault);
+  next_ = now + wait;
+  if (ok && early_wanted_) next_ = std::min(next_, std::max(now, early_allowed_));
+}
+
+std::chrono::nanoseconds SyncMachine::unreachable_wait() {
+  using Seconds = std::chrono::duration<double>;
+  const Seconds grown = std::pow(1.5, std::min(failures_ - 1, 20)) * Seconds(kUnreachableWaitFirst);
+  const Seconds most = std::min<Seconds>(grown, kUnreachableWaitMax);
+  const Seconds least = kUnreachableWaitMin;
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(least + (most - least) * random_());
+}
+
+}  // namespace steeple::agent
