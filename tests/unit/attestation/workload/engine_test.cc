@@ -7,10 +7,11 @@
 #include "runtime/task/blocking.h"
 #include "runtime/task/signal.h"
 #include "runtime/task/timeout.h"
-#include "tests/unit/attestation/workload/own_process.h"
+#include "tests/fakes/own_peer.h"
 
 using namespace steeple::attestation;
 using namespace steeple::runtime;
+using steeple::tests::own_peer;
 
 namespace {
 

@@ -13,10 +13,11 @@
 #include "attestation/workload/unix/process_selectors.h"
 #include "runtime/core/clock.h"
 #include "runtime/task/blocking.h"
-#include "tests/unit/attestation/workload/own_process.h"
+#include "tests/fakes/own_peer.h"
 
 using namespace steeple::attestation;
 using namespace steeple::runtime;
+using steeple::tests::own_peer;
 
 namespace {
 

@@ -1,0 +1,62 @@
+// A call as a handler sees it, without a connection: what it sends is kept; the test is the client.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/grpc/call.h"
+#include "runtime/task/signal.h"
+
+namespace steeple::tests {
+
+class FakeServerCall final : public runtime::grpc::ServerCall {
+ public:
+  FakeServerCall(runtime::Loop& loop, std::string path, const runtime::Peer* process)
+      : path_(std::move(path)), room_(loop) {
+    peer_.process = process;
+  }
+
+  // The client's side.
+  void add_metadata(std::string key, std::string value) { metadata_.add(std::move(key), std::move(value)); }
+  void set_request(runtime::Bytes request) { request_ = std::move(request); }
+  void cancel(runtime::StopReason reason) { stop_.request_stop(reason); }
+  void stop_reading() { reading_ = false; }
+  void read_again() {
+    reading_ = true;
+    room_.notify();
+  }
+  // Messages without their prefix.
+  const std::vector<runtime::Bytes>& sent() const { return sent_; }
+  bool connection_closes() const { return closes_; }
+
+  const runtime::grpc::CallPeer& peer() const override { return peer_; }
+  std::string_view path() const override { return path_; }
+  const runtime::grpc::Metadata& metadata() const override { return metadata_; }
+  runtime::Deadline deadline() const override { return {}; }
+  runtime::StopToken stop() const override { return stop_.token(); }
+  runtime::BytesView request() const override { return request_; }
+  runtime::Task<runtime::Result<std::optional<runtime::Bytes>>> receive() override {
+    co_return std::optional<runtime::Bytes>();
+  }
+  runtime::Task<runtime::Result<void>> send(runtime::SharedBytes framed) override {
+    while (!reading_) STEEPLE_CO_CHECK(co_await room_.wait(runtime::Deadline::never(), stop_.token()));
+    if (stop_.stop_requested()) co_return stop_.token().error();
+    sent_.push_back(runtime::to_bytes(framed.view().subspan(5)));
+    co_return runtime::Result<void>();
+  }
+  void close_connection_after() override { closes_ = true; }
+
+ private:
+  runtime::grpc::CallPeer peer_;
+  std::string path_;
+  runtime::grpc::Metadata metadata_;
+  runtime::Bytes request_;
+  mutable runtime::StopSource stop_;
+  runtime::Signal room_;
+  bool reading_ = true;
+  bool closes_ = false;
+  std::vector<runtime::Bytes> sent_;
+};
+
+}  // namespace steeple::tests
