@@ -1,14 +1,16 @@
 #include "agent/config/load.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cerrno>
 
 #include "agent/config/checks.h"
 #include "agent/config/paths.h"
 #include "agent/config/schema.h"
 #include "runtime/core/go_text.h"
 #include "runtime/os/file.h"
+#include "runtime/os/file_descriptor.h"
 
 namespace steeple::agent {
 namespace {
@@ -50,9 +52,17 @@ Result<void> set_rebootstrap(const AgentSection& agent, AgentConfig& config) {
   return {};
 }
 
+// Opens it once as the log will, for the error in the words that SPIRE's users know.
+Result<void> check_log_file(const std::string& path) {
+  const runtime::FileDescriptor file(open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+  if (!file) return runtime::path_error("open", path, errno);
+  return {};
+}
+
 Result<void> set_log(const AgentSection& agent, const LoadContext& context, AgentConfig& config) {
   std::unique_ptr<runtime::LogSink> sink;
   if (!agent.log_file.empty()) {
+    STEEPLE_CHECK(check_log_file(agent.log_file));
     STEEPLE_TRY(file, runtime::open_file_sink(agent.log_file));
     sink = std::move(file);
     config.logs_to_file = true;

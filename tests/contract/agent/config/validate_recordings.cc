@@ -228,6 +228,9 @@ constexpr std::string_view kChain = "keys below a JSON document's first member a
 constexpr std::string_view kOldVerifiers =
     "time=\"<TIME>\" level=warning msg=\"Boolean is written in a way that newer SPIRE agents refuse; write true or false\" "
     "key=root.agent.allow_unauthenticated_verifiers\n";
+constexpr std::string_view kOldVerifiersValid =
+    "time=\"<TIME>\" level=warning msg=\"Boolean is written in a way that newer SPIRE agents refuse; write true or false\" "
+    "key=root.agent.allow_unauthenticated_verifiers\n<VALID>";
 constexpr std::string_view kVerifiersRefused =
     "<INVALID>agent.allow_unauthenticated_verifiers is not available in this version of Steeple\n";
 constexpr std::string_view kPsatRefused =
@@ -241,6 +244,8 @@ const Exception kExceptions[] = {
     {"bool-from-string-true", kOld, 1, kOldVerifiers, kVerifiersRefused},
     {"bool-from-number-1", kOld, 1, kOldVerifiers, kVerifiersRefused},
     {"bool-from-string-1", kOld, 1, kOldVerifiers, kVerifiersRefused},
+    {"bool-from-string-false", kOld, 0, kOldVerifiersValid, ""},
+    {"bool-from-number-0", kOld, 0, kOldVerifiersValid, ""},
     {"string-bool", kOld, 1,
      "time=\"<TIME>\" level=warning msg=\"Boolean is written in a way that newer SPIRE agents refuse; write true or "
      "false\" key=root.agent.insecure_bootstrap\n",
