@@ -3,6 +3,8 @@
 #include <liburing.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -42,6 +44,11 @@ io_uring_restriction allow_register(std::uint8_t operation) {
   return restriction;
 }
 
+// liburing 2.3 declares, but does not export, its functions for these two.
+int register_with(const io_uring& ring, unsigned operation, const void* argument, unsigned count) {
+  return ::syscall(SYS_io_uring_register, ring.ring_fd, operation, argument, count) == 0 ? 0 : errno;
+}
+
 }  // namespace
 
 Ring::Ring(Options options) : options_(options), ring_(std::make_unique<io_uring>()) {}
@@ -53,7 +60,9 @@ Result<std::unique_ptr<Ring>, Ring::Failure> Ring::open(Options options) {
   if (error != 0) return Failure{Step::kSetup, error};
   if (error = ring->add_buffers(); error != 0) return Failure{Step::kBuffers, error};
   if (error = ring->restrict_operations(); error != 0) return Failure{Step::kRestrict, error};
-  if (int result = io_uring_enable_rings(ring->ring_.get()); result < 0) return Failure{Step::kEnable, -result};
+  if (error = register_with(*ring->ring_, IORING_REGISTER_ENABLE_RINGS, nullptr, 0); error != 0) {
+    return Failure{Step::kEnable, error};
+  }
   return ring;
 }
 
@@ -98,7 +107,7 @@ int Ring::restrict_operations() {
       allow_register(IORING_REGISTER_ENABLE_RINGS), allow_register(IORING_UNREGISTER_RING_FDS),
   };
   (void)io_uring_register_ring_fd(ring_.get());  // saves a lookup per system call where the kernel has it
-  return -io_uring_register_restrictions(ring_.get(), restrictions, std::size(restrictions));
+  return register_with(*ring_, IORING_REGISTER_RESTRICTIONS, restrictions, std::size(restrictions));
 }
 
 // What finds the queue full even after a submit (the kernel may refuse one) waits in order in the backlog.
