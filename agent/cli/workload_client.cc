@@ -1,0 +1,172 @@
+#include "agent/cli/workload_client.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+
+#include "grpc/health/v1/health.pb.h"
+#include "runtime/core/go_text.h"
+#include "runtime/engine/unix_transport.h"
+#include "runtime/loop/signals.h"
+#include "runtime/task/blocking.h"
+#include "runtime/task/timeout.h"
+
+namespace steeple::agent::cli {
+namespace {
+
+using runtime::Bytes;
+using runtime::BytesView;
+using runtime::Deadline;
+using runtime::Loop;
+using runtime::Result;
+using runtime::StopReason;
+using runtime::StopToken;
+using runtime::Task;
+using runtime::grpc::CallOptions;
+using runtime::grpc::Channel;
+using runtime::grpc::ClientStream;
+using runtime::grpc::Status;
+using runtime::grpc::StatusCode;
+
+constexpr const char* kFetchX509Svid = "/SpiffeWorkloadAPI/FetchX509SVID";
+constexpr const char* kHealthCheck = "/grpc.health.v1.Health/Check";
+constexpr auto kBackoffStep = std::chrono::seconds(1);
+constexpr int kBackoffStepsMax = 30;
+
+std::unique_ptr<Channel> make_channel(Loop& loop, const std::string& socket) {
+  runtime::grpc::ChannelOptions options;
+  options.authority = "localhost";
+  return std::make_unique<Channel>(loop, std::make_unique<runtime::UnixConnector>(loop, socket), std::move(options));
+}
+
+CallOptions workload_call(Deadline deadline, StopToken stop) {
+  CallOptions options(deadline, stop);
+  options.metadata.add("workload.spiffe.io", "true");
+  return options;
+}
+
+Task<Result<std::unique_ptr<ClientStream>, Status>> open_fetch(Channel& channel, Deadline deadline, StopToken stop) {
+  auto stream = co_await channel.open_stream(kFetchX509Svid, workload_call(deadline, stop));
+  if (!stream) co_return std::move(stream.error());
+  if (Result<void, Status> sent = co_await (*stream)->send(BytesView()); !sent) {
+    // The status that ended the call says more than the failed send.
+    Result<std::optional<Bytes>, Status> end = co_await (*stream)->receive();
+    co_return end ? sent.error() : end.error();
+  }
+  (*stream)->half_close();
+  co_return std::move(*stream);
+}
+
+Task<Result<Bytes, Status>> fetch_first(Loop& loop, std::string socket, Deadline deadline) {
+  const std::unique_ptr<Channel> channel = make_channel(loop, socket);
+  Result<Bytes, Status> answer = Status(StatusCode::kInternal, "server closed the stream without sending a response");
+  {
+    auto stream = co_await open_fetch(*channel, deadline, StopToken());
+    if (!stream) {
+      answer = in_grpc_go_words(stream.error(), *channel);
+    } else {
+      Result<std::optional<Bytes>, Status> message = co_await (*stream)->receive();
+      if (!message) {
+        answer = in_grpc_go_words(message.error(), *channel);
+      } else if (*message) {
+        answer = std::move(**message);
+      }
+    }
+  }
+  co_await channel->close(StopReason::kShutdown);
+  co_return answer;
+}
+
+Task<Result<int, Status>> check_once(Loop& loop, std::string socket) {
+  const std::unique_ptr<Channel> channel = make_channel(loop, socket);
+  Result<Bytes, Status> message =
+      co_await channel->unary(kHealthCheck, Bytes(), CallOptions(Deadline::never(), StopToken()));
+  Result<int, Status> answer = 0;
+  ::grpc::health::v1::HealthCheckResponse response;
+  if (!message) {
+    answer = in_grpc_go_words(message.error(), *channel);
+  } else if (!response.ParseFromArray(message->data(), static_cast<int>(message->size()))) {
+    answer = Status(StatusCode::kInternal, "failed to unmarshal the received message");
+  } else {
+    answer = static_cast<int>(response.status());
+  }
+  co_await channel->close(StopReason::kShutdown);
+  co_return answer;
+}
+
+const Status& cancelled() {
+  static const Status kStatus(StatusCode::kCancelled, "context canceled");
+  return kStatus;
+}
+
+// One stream, until it ends. `received` counts its messages.
+Task<Status> follow(Channel& channel, WatchEvents& events, StopToken stop, int& received) {
+  auto stream = co_await open_fetch(channel, Deadline::never(), stop);
+  if (!stream) co_return in_grpc_go_words(stream.error(), channel);
+  for (;;) {
+    Result<std::optional<Bytes>, Status> message = co_await (*stream)->receive();
+    if (!message) co_return in_grpc_go_words(message.error(), channel);
+    if (!*message) co_return Status(StatusCode::kUnavailable, "error reading from server: EOF");
+    ++received;
+    events.on_message(**message);
+  }
+}
+
+Task<std::string> watch_until_stopped(Loop& loop, std::string socket, WatchEvents& events, StopToken stop) {
+  const std::unique_ptr<Channel> channel = make_channel(loop, socket);
+  std::string ended_with;
+  for (int attempt = 1; ended_with.empty(); ++attempt) {
+    int received = 0;
+    Status status = co_await follow(*channel, events, stop, received);
+    if (stop.stop_requested()) status = cancelled();
+    events.on_error(status.text());
+    if (status.code() == StatusCode::kCancelled || status.code() == StatusCode::kInvalidArgument) {
+      ended_with = status.text();
+      break;
+    }
+    if (received > 0) attempt = 1;
+    const Deadline pause = Deadline::in(kBackoffStep * std::min(attempt, kBackoffStepsMax));
+    if (Result<void> waited = co_await runtime::sleep_until(loop, pause, stop); !waited) ended_with = "context canceled";
+  }
+  co_await channel->close(StopReason::kShutdown);
+  co_return ended_with;
+}
+
+}  // namespace
+
+Status in_grpc_go_words(const Status& status, const Channel& channel) {
+  const bool worded = status.message().starts_with("connection error:");
+  if (status.code() == StatusCode::kUnavailable && channel.last_connect_error() && !worded) {
+    const std::string cause = "transport: Error while dialing: " + channel.last_connect_error()->message();
+    return Status(status.code(), "connection error: desc = " + runtime::go_quote(cause));
+  }
+  return status;
+}
+
+Result<Bytes, Status> fetch_x509_svid(const std::string& socket, Deadline deadline) {
+  Loop loop;
+  return runtime::run_until_done(loop, fetch_first(loop, socket, deadline));
+}
+
+Result<int, Status> check_health(const std::string& socket) {
+  Loop loop;
+  return runtime::run_until_done(loop, check_once(loop, socket));
+}
+
+std::string watch_x509_svids(const std::string& socket, WatchEvents& events) {
+  Loop loop;
+  runtime::StopSource stop;
+  const auto on_signal = [&stop](int number) {
+    if (number == SIGINT) {
+      stop.request_stop(StopReason::kCallerCancelled);
+    } else if (number == SIGTERM) {
+      std::signal(SIGTERM, SIG_DFL);
+      std::raise(SIGTERM);
+    }
+  };
+  runtime::Result<std::unique_ptr<runtime::Signals>> signals = runtime::Signals::install(loop, on_signal);
+  if (!signals) return signals.error().message();
+  return runtime::run_until_done(loop, watch_until_stopped(loop, socket, events, stop.token()));
+}
+
+}  // namespace steeple::agent::cli
