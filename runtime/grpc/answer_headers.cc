@@ -13,17 +13,17 @@ constexpr std::size_t kDetailsMax = 6 << 10;
 
 }  // namespace
 
-void AnswerHeaders::add_head(int http_status, const std::string& content_type) {
+void AnswerHeaders::add_head(int http_status, const std::string* content_type) {
   if (http_status == 200) {
     headers_.emplace_back(":status", "200", true);
   } else {
     http_status_ = std::to_string(http_status);
     headers_.emplace_back(":status", http_status_);
   }
-  if (content_type.empty()) {
+  if (content_type == nullptr) {
     headers_.emplace_back("content-type", "application/grpc", true);
   } else {
-    headers_.emplace_back("content-type", content_type);
+    headers_.emplace_back("content-type", *content_type);
   }
 }
 

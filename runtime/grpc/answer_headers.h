@@ -12,8 +12,8 @@ namespace steeple::runtime::grpc {
 
 class AnswerHeaders {
  public:
-  // ":status", "content-type". An empty content type means application/grpc.
-  void add_head(int http_status, const std::string& content_type);
+  // ":status", "content-type". None given means application/grpc; one that is given must outlive this object.
+  void add_head(int http_status, const std::string* content_type);
   // "grpc-status", "grpc-message" (empty on OK), and the details if there are any.
   void add_status(const Status& status);
   std::span<const http2::Header> view() const { return headers_; }

@@ -154,7 +154,7 @@ void ServerConnection::send(InboundCall& call, SharedBytes framed) {
   } else {
     call.headers_sent_ = true;
     AnswerHeaders headers;
-    headers.add_head(200, call.content_type_ ? *call.content_type_ : std::string());
+    headers.add_head(200, call.content_type_.get());
     session_.submit_response(call.stream_, headers.view(), true);
   }
   flush_soon();
@@ -167,7 +167,7 @@ void ServerConnection::finish(InboundCall& call, Status status, int http_status)
     session_.resume(call.stream_);
   } else {
     AnswerHeaders headers;
-    headers.add_head(http_status, call.content_type_ ? *call.content_type_ : std::string());
+    headers.add_head(http_status, call.content_type_.get());
     headers.add_status(*call.status_);
     session_.submit_response(call.stream_, headers.view(), false);
   }

@@ -159,7 +159,8 @@ struct SessionCallbacks {
     std::memcpy(me.out_, frame_header, kFrameHeaderSize);
     me.handler_.write_data(frame->hd.stream_id, attached, me.out_ + kFrameHeaderSize, size);
     me.out_ += kFrameHeaderSize + size;
-    return 0;
+    // nghttp2 would go on with the next DATA frame at once: not when it might not fit.
+    return static_cast<std::size_t>(me.out_end_ - me.out_) >= kFrameRoom ? 0 : NGHTTP2_ERR_PAUSE;
   }
 
   static nghttp2_session_callbacks* table() {
