@@ -11,7 +11,7 @@ Selectors::Selectors(std::vector<Selector> items) : items_(std::move(items)) {
 
 void Selectors::merge(const Selectors& other) {
   items_.insert(items_.end(), other.items_.begin(), other.items_.end());
-  std::inplace_merge(items_.begin(), items_.end() - static_cast<std::ptrdiff_t>(other.size()), items_.end());
+  std::sort(items_.begin(), items_.end());
   items_.erase(std::unique(items_.begin(), items_.end()), items_.end());
 }
 
