@@ -1,6 +1,6 @@
-// What a protocol needs from a connection, whatever carries its bytes: a Unix socket on io_uring or epoll (both model the
-// ByteStream concept, no virtual call per byte), or TLS over TCP (Transport, the virtual twin, for the few connections
-// where a call costs nothing). I/O thread only.
+// What a protocol needs from a connection, whatever carries its bytes: a Unix socket on io_uring or epoll (both model
+// the ByteStream concept, no virtual call per byte), or TLS over TCP (Transport, the virtual twin, for the few
+// connections where a call costs nothing). I/O thread only.
 #pragma once
 
 #include <concepts>
@@ -59,14 +59,16 @@ concept AwaitsTo = requires(A awaitable) {
   { awaitable.await_resume() } -> std::same_as<T>;
 };
 
-// Rules: at most one receive() and one send() at a time. close() is awaited exactly once, before the object dies, with no
-// other await pending (cancel() first); it never takes longer than a second.
+// Rules: at most one receive() and one send() at a time. close() is awaited exactly once, before the object dies, with
+// no other await pending (cancel() first); it never takes longer than a second.
 template <class C>
 concept ByteStream = requires(C& stream, BytesView bytes, StopReason reason) {
   { stream.receive() } -> AwaitsTo<Result<ReceivedBytes>>;
-  { stream.send(bytes) } -> AwaitsTo<Result<void>>;              // all of it; the bytes stay valid until the await ends
-  { stream.try_send(bytes) } -> std::same_as<Result<std::size_t>>;  // what the kernel takes now, perhaps 0; not during send()
-  { stream.cancel(reason) } -> std::same_as<void>;               // pending and later receive() and send() end with kCancelled
+  { stream.send(bytes) } -> AwaitsTo<Result<void>>;  // all of it; the bytes stay valid until the await ends
+  {
+    stream.try_send(bytes)
+  } -> std::same_as<Result<std::size_t>>;           // what the kernel takes now, perhaps 0; not during send()
+  { stream.cancel(reason) } -> std::same_as<void>;  // pending and later receive() and send() end with kCancelled
   { stream.close() } -> AwaitsTo<void>;
 };
 

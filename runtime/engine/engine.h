@@ -1,9 +1,9 @@
-// What serves the Unix sockets: io_uring (uring_engine.h) or its equal, epoll (epoll_engine.h). Connection code is a template
-// over the Engine concept, so no call on the byte path is virtual. I/O thread only.
+// What serves the Unix sockets: io_uring (uring_engine.h) or its equal, epoll (epoll_engine.h). Connection code is a
+// template over the Engine concept, so no call on the byte path is virtual. I/O thread only.
 //
 //   Acceptor<E> acceptor(engine, listener.fd(), on_refused);
-//   for (;;) { auto accepted = co_await acceptor.accept(stop); if (!accepted) break; group.spawn(serve(std::move(*accepted))); }
-//   co_await acceptor.close();
+//   for (;;) { auto accepted = co_await acceptor.accept(stop); if (!accepted) break;
+//   group.spawn(serve(std::move(*accepted))); } co_await acceptor.close();
 #pragma once
 
 #include <functional>

@@ -49,7 +49,8 @@ bool EpollConnection::note(std::uint32_t events) {
 void EpollConnection::act() {
   std::coroutine_handle<> receiver, sender;
   if (sending_ != nullptr && writable_ && sending_->attempt()) sender = std::exchange(sending_, nullptr)->waiter_;
-  if (receiving_ != nullptr && readable_ && receiving_->attempt()) receiver = std::exchange(receiving_, nullptr)->waiter_;
+  if (receiving_ != nullptr && readable_ && receiving_->attempt())
+    receiver = std::exchange(receiving_, nullptr)->waiter_;
   if (sender) sender.resume();
   if (receiver) receiver.resume();
 }

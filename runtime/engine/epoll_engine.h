@@ -1,6 +1,6 @@
-// The epoll engine, equal to io_uring in all but system calls: an edge-triggered epoll set of its own, nested in the loop's.
-// Each socket is registered once. All connections read into one shared buffer (another is made while it is lent out), so an
-// idle connection owns none. I/O thread only.
+// The epoll engine, equal to io_uring in all but system calls: an edge-triggered epoll set of its own, nested in the
+// loop's. Each socket is registered once. All connections read into one shared buffer (another is made while it is lent
+// out), so an idle connection owns none. I/O thread only.
 //
 // A ReceivedBytes holds that buffer: let it go before the next wait.
 #pragma once

@@ -72,10 +72,14 @@ int receive_one_byte(Ring& ring) {
 
 Stage stage_of(Ring::Step step) {
   switch (step) {
-    case Ring::Step::kSetup: return Stage::kSetup;
-    case Ring::Step::kBuffers: return Stage::kBuffers;
-    case Ring::Step::kRestrict: return Stage::kRestrict;
-    case Ring::Step::kEnable: return Stage::kEnable;
+    case Ring::Step::kSetup:
+      return Stage::kSetup;
+    case Ring::Step::kBuffers:
+      return Stage::kBuffers;
+    case Ring::Step::kRestrict:
+      return Stage::kRestrict;
+    case Ring::Step::kEnable:
+      return Stage::kEnable;
   }
   return Stage::kSetup;
 }
@@ -121,13 +125,20 @@ Report read_reports(int pipe) {
 
 std::string_view step_name(Stage stage) {
   switch (stage) {
-    case Stage::kDone: return "done";
-    case Stage::kFork: return "fork";
-    case Stage::kSetup: return "io_uring_setup";
-    case Stage::kBuffers: return "io_uring_register buffers";
-    case Stage::kRestrict: return "io_uring_register restrictions";
-    case Stage::kEnable: return "io_uring_register enable";
-    case Stage::kReceive: return "receive into a provided buffer";
+    case Stage::kDone:
+      return "done";
+    case Stage::kFork:
+      return "fork";
+    case Stage::kSetup:
+      return "io_uring_setup";
+    case Stage::kBuffers:
+      return "io_uring_register buffers";
+    case Stage::kRestrict:
+      return "io_uring_register restrictions";
+    case Stage::kEnable:
+      return "io_uring_register enable";
+    case Stage::kReceive:
+      return "receive into a provided buffer";
   }
   return "probe";
 }
@@ -147,15 +158,21 @@ std::string likely_gate(const ProbeOutcome& outcome, const ProbeEnvironment& env
   if (outcome.stage == Stage::kFork) return "no process for the probe";
   switch (outcome.error_number) {
     case EPERM:
-    case EACCES: return gate_of_refusal(environment);
+    case EACCES:
+      return gate_of_refusal(environment);
     case ENOSYS:
-      if (environment.seccomp_mode == 2) return "a seccomp filter, or kernel " + environment.kernel_release + " without io_uring";
+      if (environment.seccomp_mode == 2)
+        return "a seccomp filter, or kernel " + environment.kernel_release + " without io_uring";
       return "kernel " + environment.kernel_release + " without io_uring";
-    case EINVAL: return "kernel " + environment.kernel_release + " (5.19 or later is needed)";
-    case ENOMEM: return "the limit of locked memory (RLIMIT_MEMLOCK)";
+    case EINVAL:
+      return "kernel " + environment.kernel_release + " (5.19 or later is needed)";
+    case ENOMEM:
+      return "the limit of locked memory (RLIMIT_MEMLOCK)";
     case EMFILE:
-    case ENFILE: return "the limit of open files";
-    default: return "kernel " + environment.kernel_release;
+    case ENFILE:
+      return "the limit of open files";
+    default:
+      return "kernel " + environment.kernel_release;
   }
 }
 
@@ -174,7 +191,8 @@ Result<BackendPolicy> parse_backend_policy(std::string_view text) {
   if (text.empty() || text == "auto") return BackendPolicy::kAuto;
   if (text == "io_uring") return BackendPolicy::kIoUring;
   if (text == "epoll") return BackendPolicy::kEpoll;
-  return Error(ErrorCode::kInvalidArgument, "unknown I/O backend \"" + std::string(text) + "\": auto, io_uring or epoll");
+  return Error(ErrorCode::kInvalidArgument,
+               "unknown I/O backend \"" + std::string(text) + "\": auto, io_uring or epoll");
 }
 
 ProbeOutcome probe_io_uring() {
@@ -221,7 +239,8 @@ std::string explain_refusal(const ProbeOutcome& outcome, const ProbeEnvironment&
   return text + ")";
 }
 
-Result<BackendChoice> choose_backend(BackendPolicy policy, const ProbeOutcome& outcome, const ProbeEnvironment& environment) {
+Result<BackendChoice> choose_backend(BackendPolicy policy, const ProbeOutcome& outcome,
+                                     const ProbeEnvironment& environment) {
   if (policy == BackendPolicy::kEpoll) return BackendChoice(Backend::kEpoll, "configured");
   if (outcome.ok()) {
     return BackendChoice(Backend::kIoUring, policy == BackendPolicy::kIoUring ? "configured" : "available");

@@ -102,9 +102,14 @@ int Ring::add_buffers() {
 // Everything that is registered is registered by now; later only the ring's descriptor may be taken out again.
 int Ring::restrict_operations() {
   io_uring_restriction restrictions[] = {
-      allow_sqe(IORING_OP_ACCEPT),       allow_sqe(IORING_OP_RECV),  allow_sqe(IORING_OP_SEND),
-      allow_sqe(IORING_OP_ASYNC_CANCEL), allow_sqe(IORING_OP_CLOSE), allow_flags(IOSQE_BUFFER_SELECT | IOSQE_CQE_SKIP_SUCCESS),
-      allow_register(IORING_REGISTER_ENABLE_RINGS), allow_register(IORING_UNREGISTER_RING_FDS),
+      allow_sqe(IORING_OP_ACCEPT),
+      allow_sqe(IORING_OP_RECV),
+      allow_sqe(IORING_OP_SEND),
+      allow_sqe(IORING_OP_ASYNC_CANCEL),
+      allow_sqe(IORING_OP_CLOSE),
+      allow_flags(IOSQE_BUFFER_SELECT | IOSQE_CQE_SKIP_SUCCESS),
+      allow_register(IORING_REGISTER_ENABLE_RINGS),
+      allow_register(IORING_UNREGISTER_RING_FDS),
   };
   (void)io_uring_register_ring_fd(ring_.get());  // saves a lookup per system call where the kernel has it
   return register_with(*ring_, IORING_REGISTER_RESTRICTIONS, restrictions, std::size(restrictions));

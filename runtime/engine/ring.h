@@ -1,7 +1,7 @@
-// One io_uring instance, owned by one thread: created disabled, restricted to the operations Steeple uses, then enabled, so
-// that a hijacked process cannot open or write files through it. Completions reach the operation that asked for them.
-// SINGLE_ISSUER + DEFER_TASKRUN, or COOP_TASKRUN on kernels before 6.1. A registered eventfd tells of completions: with
-// DEFER_TASKRUN the ring's own descriptor does not become readable.
+// One io_uring instance, owned by one thread: created disabled, restricted to the operations Steeple uses, then
+// enabled, so that a hijacked process cannot open or write files through it. Completions reach the operation that asked
+// for them. SINGLE_ISSUER + DEFER_TASKRUN, or COOP_TASKRUN on kernels before 6.1. A registered eventfd tells of
+// completions: with DEFER_TASKRUN the ring's own descriptor does not become readable.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ class RingOp {
 class Ring {
  public:
   struct Options {
-    unsigned entries = 1024;             // submissions per batch; four times as many completions
-    unsigned buffers = 512;              // lent to the kernel; a power of two
+    unsigned entries = 1024;  // submissions per batch; four times as many completions
+    unsigned buffers = 512;   // lent to the kernel; a power of two
     unsigned buffer_bytes = 2048;
   };
   // Where open() failed, for the probe.
@@ -49,7 +49,8 @@ class Ring {
 
   int event_fd() const { return event_fd_.get(); }
 
-  // A submission to fill in with io_uring_prep_*, sent with the next submit(). `op` may be null: the completion is dropped.
+  // A submission to fill in with io_uring_prep_*, sent with the next submit(). `op` may be null: the completion is
+  // dropped.
   io_uring_sqe* prepare(RingOp* op);
   bool has_unsubmitted() const;
   void cancel(RingOp& op);  // its completion still comes

@@ -33,8 +33,10 @@ Error accept_error(int error_number) {
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
-    case ENOMEM: return Error(ErrorCode::kLimit, error.message());
-    default: return error;
+    case ENOMEM:
+      return Error(ErrorCode::kLimit, error.message());
+    default:
+      return error;
   }
 }
 

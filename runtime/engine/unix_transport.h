@@ -1,5 +1,5 @@
-// The client end of a Unix socket as a Transport, on plain Asio: for the command line, Docker-like local APIs and tests.
-// Few connections; each owns a read buffer. I/O thread only.
+// The client end of a Unix socket as a Transport, on plain Asio: for the command line, Docker-like local APIs and
+// tests. Few connections; each owns a read buffer. I/O thread only.
 #pragma once
 
 #include <memory>

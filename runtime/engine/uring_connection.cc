@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t kSendBytesMax = 1u << 30;  // one submission; longer sends go on with the next
 }
 
-UringConnection::UringConnection(UringEngine& engine, FileDescriptor socket) : engine_(engine), socket_(std::move(socket)) {
+UringConnection::UringConnection(UringEngine& engine, FileDescriptor socket)
+    : engine_(engine), socket_(std::move(socket)) {
   ++engine_.users_;
 }
 
@@ -75,8 +76,8 @@ void UringConnection::Receive::completed(RingOp& op, std::int32_t result, std::u
   }
   self.result_ = result;
   self.flags_ = flags;
-  connection.more_to_read_ = (flags & IORING_CQE_F_SOCK_NONEMPTY) != 0 ||
-                             result == static_cast<std::int32_t>(engine.ring_->buffer_bytes());
+  connection.more_to_read_ =
+      (flags & IORING_CQE_F_SOCK_NONEMPTY) != 0 || result == static_cast<std::int32_t>(engine.ring_->buffer_bytes());
   connection.receiving_ = nullptr;
   self.waiter_.resume();
 }

@@ -13,10 +13,14 @@ constexpr unsigned kCompletionsPerTurn = 2048;
 
 std::string_view to_text(Ring::Step step) {
   switch (step) {
-    case Ring::Step::kSetup: return "io_uring: set up";
-    case Ring::Step::kBuffers: return "io_uring: register buffers";
-    case Ring::Step::kRestrict: return "io_uring: restrict operations";
-    case Ring::Step::kEnable: return "io_uring: enable";
+    case Ring::Step::kSetup:
+      return "io_uring: set up";
+    case Ring::Step::kBuffers:
+      return "io_uring: register buffers";
+    case Ring::Step::kRestrict:
+      return "io_uring: restrict operations";
+    case Ring::Step::kEnable:
+      return "io_uring: enable";
   }
   return "io_uring";
 }
@@ -74,14 +78,13 @@ void UringEngine::submit_soon() {
 }
 
 void UringEngine::wait_for_events() {
-  attachment_->event.async_read_some(
-      boost::asio::buffer(&attachment_->count, sizeof attachment_->count),
-      [attachment = attachment_](const boost::system::error_code& error, std::size_t) {
-        if (attachment->engine == nullptr) return;
-        STEEPLE_ASSERT(!error);
-        attachment->engine->pump();
-        attachment->engine->wait_for_events();
-      });
+  attachment_->event.async_read_some(boost::asio::buffer(&attachment_->count, sizeof attachment_->count),
+                                     [attachment = attachment_](const boost::system::error_code& error, std::size_t) {
+                                       if (attachment->engine == nullptr) return;
+                                       STEEPLE_ASSERT(!error);
+                                       attachment->engine->pump();
+                                       attachment->engine->wait_for_events();
+                                     });
 }
 
 void UringEngine::pump() {

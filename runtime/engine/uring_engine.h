@@ -1,6 +1,6 @@
 // The io_uring engine: connections of Unix sockets driven by one Ring that is attached to the loop by its eventfd.
-// Accepting is multishot. Receiving is one-shot from the shared provided buffers: a multishot receive would let one peer
-// that sends without reading take every buffer of the ring. An idle connection owns no buffer. I/O thread only.
+// Accepting is multishot. Receiving is one-shot from the shared provided buffers: a multishot receive would let one
+// peer that sends without reading take every buffer of the ring. An idle connection owns no buffer. I/O thread only.
 //
 // A ReceivedBytes holds one of the ring's 512 buffers: let it go before the next wait. Sockets are in blocking mode
 // (io_uring does not wait on O_NONBLOCK sockets).

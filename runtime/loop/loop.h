@@ -1,5 +1,5 @@
-// The I/O thread's loop: one Asio io_context (epoll). Owns nothing of the application; outlives everything that runs on it.
-// Everything but post() is for the I/O thread only.
+// The I/O thread's loop: one Asio io_context (epoll). Owns nothing of the application; outlives everything that runs on
+// it. Everything but post() is for the I/O thread only.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

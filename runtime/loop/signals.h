@@ -1,5 +1,5 @@
-// Signals of the process, delivered on the loop. One owner (the app); while it lives, SIGTERM, SIGINT, SIGUSR1 and SIGUSR2
-// call its handler from the loop, never inside a system call of other code. I/O thread only.
+// Signals of the process, delivered on the loop. One owner (the app); while it lives, SIGTERM, SIGINT, SIGUSR1 and
+// SIGUSR2 call its handler from the loop, never inside a system call of other code. I/O thread only.
 #pragma once
 
 #include <functional>

@@ -113,7 +113,8 @@ Result<std::string> keep_aside(const std::string& path) {
     }
     if (errno != EEXIST) return path_error("rename " + path, aside, errno);
   }
-  return Error(ErrorCode::kLimit, "rename " + path + ": " + std::to_string(kDamagedFilesMax) + " damaged files are kept already");
+  return Error(ErrorCode::kLimit,
+               "rename " + path + ": " + std::to_string(kDamagedFilesMax) + " damaged files are kept already");
 }
 
 bool is_missing(const std::string& path) {

@@ -1,5 +1,5 @@
-// Files as state: read with a bound, replaced atomically, never lost. Blocking and short; for start-up and state writes.
-// Error texts name the system call and the path as Go does ("open /x: permission denied").
+// Files as state: read with a bound, replaced atomically, never lost. Blocking and short; for start-up and state
+// writes. Error texts name the system call and the path as Go does ("open /x: permission denied").
 #pragma once
 
 #include <sys/types.h>
@@ -23,8 +23,9 @@ Result<std::string> read_file(const std::string& path, std::size_t size_max);
 // The same from an open descriptor, from its current offset. `path` is for the error's text.
 Result<std::string> read_descriptor(int fd, std::string_view path, std::size_t size_max);
 
-// PATH.tmp is created or truncated with `mode`, written, synced, closed and renamed to PATH; then the directory is synced
-// (server-sync 6.1). A reader sees the old file or the new one; after a crash or a full disk the old one is still whole.
+// PATH.tmp is created or truncated with `mode`, written, synced, closed and renamed to PATH; then the directory is
+// synced (server-sync 6.1). A reader sees the old file or the new one; after a crash or a full disk the old one is
+// still whole.
 Result<void> replace_file(const std::string& path, BytesView content, mode_t mode);
 
 // Renames a damaged file to PATH.damaged-N with the first free N, and gives the new name. Nothing is ever overwritten.

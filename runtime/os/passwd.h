@@ -1,7 +1,7 @@
-// Names of users and groups, from /etc/passwd and /etc/group as the agent sees them (attestation 2.2). A container without
-// these files has no names, which is no error. Answers come from memory; a file is looked at again at most once a second and
-// read again when it changed. The name service (LDAP and the like) is not asked: it may block for seconds, and the agent
-// that Steeple replaces, a static program, does not ask it either. One owner, I/O thread only.
+// Names of users and groups, from /etc/passwd and /etc/group as the agent sees them (attestation 2.2). A container
+// without these files has no names, which is no error. Answers come from memory; a file is looked at again at most once
+// a second and read again when it changed. The name service (LDAP and the like) is not asked: it may block for seconds,
+// and the agent that Steeple replaces, a static program, does not ask it either. One owner, I/O thread only.
 #pragma once
 
 #include <sys/types.h>
@@ -28,7 +28,8 @@ std::unordered_map<std::uint32_t, std::string> parse_account_file(std::string_vi
 
 class AccountNames {
  public:
-  explicit AccountNames(const Clock& clock, std::string passwd_path = "/etc/passwd", std::string group_path = "/etc/group");
+  explicit AccountNames(const Clock& clock, std::string passwd_path = "/etc/passwd",
+                        std::string group_path = "/etc/group");
   ~AccountNames();
   AccountNames(const AccountNames&) = delete;
   AccountNames& operator=(const AccountNames&) = delete;

@@ -28,14 +28,16 @@ Result<Peer> Peer::of_socket(int socket_fd) {
   constexpr std::string_view kUnresolved = "could not resolve caller information";
   ucred credentials{};
   socklen_t size = sizeof credentials;
-  if (::getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return system_error(kUnresolved, errno);
+  if (::getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
+    return system_error(kUnresolved, errno);
   // 0: a process that this PID namespace cannot see.
   if (credentials.pid <= 0) return Error(ErrorCode::kDenied, std::string(kUnresolved));
 
   const PeerCredentials peer{credentials.pid, credentials.uid, credentials.gid};
   int pidfd = -1;
   size = sizeof pidfd;
-  if (::getsockopt(socket_fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0) return Peer(peer, FileDescriptor(pidfd), 0);
+  if (::getsockopt(socket_fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0)
+    return Peer(peer, FileDescriptor(pidfd), 0);
   // Only a kernel that does not know the option is excused: any other failure is about this very peer.
   if (errno != ENOPROTOOPT) return system_error(kUnresolved, errno);
   STEEPLE_TRY(start_time, read_start_time(peer.pid));

@@ -1,6 +1,6 @@
-// The process at the other end of an accepted Unix socket, as the kernel knew it when it called connect() (attestation 6.1).
-// Taken before the first byte is read. The pidfd (SO_PEERPIDFD, Linux 6.5) proves later that it is still the same process;
-// without one (older kernels) the start time does.
+// The process at the other end of an accepted Unix socket, as the kernel knew it when it called connect()
+// (attestation 6.1). Taken before the first byte is read. The pidfd (SO_PEERPIDFD, Linux 6.5) proves later that it is
+// still the same process; without one (older kernels) the start time does.
 #pragma once
 
 #include <sys/types.h>
@@ -28,8 +28,10 @@ class Peer {
   static Result<Peer> of_socket(int socket_fd);
 
   const PeerCredentials& credentials() const { return credentials_; }
-  int pidfd() const { return pidfd_.get(); }               // -1: the kernel has none
-  std::uint64_t start_time() const { return start_time_; }  // field 22 of /proc/PID/stat; read only when there is no pidfd
+  int pidfd() const { return pidfd_.get(); }  // -1: the kernel has none
+  std::uint64_t start_time() const {
+    return start_time_;
+  }  // field 22 of /proc/PID/stat; read only when there is no pidfd
 
  private:
   PeerCredentials credentials_;

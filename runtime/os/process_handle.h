@@ -1,5 +1,6 @@
-// A process, pinned for the length of one attestation (attestation 6.1): /proc/PID is opened, then the peer is shown to have
-// been alive after the open, so every read through the handle is about that very process. Facts are read anew each time.
+// A process, pinned for the length of one attestation (attestation 6.1): /proc/PID is opened, then the peer is shown to
+// have been alive after the open, so every read through the handle is about that very process. Facts are read anew each
+// time.
 #pragma once
 
 #include <string>
@@ -25,8 +26,8 @@ class ProcessHandle {
   Result<std::string> read_link(const char* name) const;
   Result<FileDescriptor> open_file(const char* name) const;  // read-only; follows magic links such as exe
 
-  // Still the same process, with the uid and gid it connected with? Asked after attestation, before selectors are believed.
-  // Error texts are upstream's (endpoints 1.4).
+  // Still the same process, with the uid and gid it connected with? Asked after attestation, before selectors are
+  // believed. Error texts are upstream's (endpoints 1.4).
   Result<void> verify_alive() const;
 
  private:

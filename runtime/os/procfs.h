@@ -12,7 +12,7 @@
 namespace steeple::runtime {
 
 inline constexpr std::size_t kProcStatBytesMax = 4096;
-inline constexpr std::size_t kProcStatusBytesMax = 2u << 20;  // 65,536 supplementary groups fit
+inline constexpr std::size_t kProcStatusBytesMax = 2u << 20;    // 65,536 supplementary groups fit
 inline constexpr std::size_t kSupplementaryGroupsMax = 65'536;  // the kernel's NGROUPS_MAX
 
 // The numbers of the Uid:, Gid: and Groups: lines of /proc/PID/status.

@@ -1,6 +1,6 @@
 // Unix stream sockets: the listener behind an endpoint, and a non-blocking client connect.
-// The listener replaces whatever stands at its path as upstream does (endpoints 1.1), sets the mode whatever the umask is,
-// and at its end removes the file only if it is still its own. Error texts are upstream's. I/O thread only.
+// The listener replaces whatever stands at its path as upstream does (endpoints 1.1), sets the mode whatever the umask
+// is, and at its end removes the file only if it is still its own. Error texts are upstream's. I/O thread only.
 #pragma once
 
 #include <sys/types.h>
@@ -14,13 +14,14 @@
 
 namespace steeple::runtime {
 
-inline constexpr int kListenBacklog = 4096;               // the kernel caps it at net.core.somaxconn
-inline constexpr std::size_t kUnixPathBytesMax = 107;     // sun_path less its terminator
+inline constexpr int kListenBacklog = 4096;            // the kernel caps it at net.core.somaxconn
+inline constexpr std::size_t kUnixPathBytesMax = 107;  // sun_path less its terminator
 
 class UnixListener {
  public:
   // `doing` opens the text of a bind failure: "DOING: listen unix PATH: bind: address already in use".
-  static Result<UnixListener> bind(const std::string& path, mode_t mode, std::string_view doing = "create UDS listener");
+  static Result<UnixListener> bind(const std::string& path, mode_t mode,
+                                   std::string_view doing = "create UDS listener");
 
   UnixListener(UnixListener&& other) noexcept = default;
   UnixListener& operator=(UnixListener&& other) noexcept;
@@ -40,8 +41,9 @@ class UnixListener {
   ino_t inode_ = 0;
 };
 
-// A connected, non-blocking stream socket. Connecting to a Unix socket never waits: a full backlog gives kLimit (try again
-// after a moment), nobody listening kUnavailable. Texts are Go's: "dial unix PATH: connect: no such file or directory".
+// A connected, non-blocking stream socket. Connecting to a Unix socket never waits: a full backlog gives kLimit (try
+// again after a moment), nobody listening kUnavailable. Texts are Go's: "dial unix PATH: connect: no such file or
+// directory".
 Result<FileDescriptor> connect_unix(const std::string& path);
 
 }  // namespace steeple::runtime

@@ -1,4 +1,5 @@
-// One slot, newest wins: a slow reader sees only the latest value and never holds up the writer. One reader. I/O thread only.
+// One slot, newest wins: a slow reader sees only the latest value and never holds up the writer. One reader. I/O thread
+// only.
 #pragma once
 
 #include <optional>

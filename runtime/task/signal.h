@@ -1,5 +1,5 @@
-// "Something changed": an edge. notify() wakes every waiter in the loop's next turn; a notify() without a waiter is kept for
-// the next wait(). With Latest<T>, the only way for one part to wait for another. I/O thread only.
+// "Something changed": an edge. notify() wakes every waiter in the loop's next turn; a notify() without a waiter is
+// kept for the next wait(). With Latest<T>, the only way for one part to wait for another. I/O thread only.
 #pragma once
 
 #include "runtime/core/deadline.h"

@@ -6,14 +6,22 @@ namespace steeple::runtime {
 
 std::string_view to_string(StopReason reason) {
   switch (reason) {
-    case StopReason::kNone: return "not stopped";
-    case StopReason::kShutdown: return "shutting down";
-    case StopReason::kPeerGone: return "peer is gone";
-    case StopReason::kCallerCancelled: return "cancelled by the caller";
-    case StopReason::kDeadline: return "deadline exceeded";
-    case StopReason::kOverload: return "overload";
-    case StopReason::kReplaced: return "replaced";
-    case StopReason::kFailure: return "failure of another part";
+    case StopReason::kNone:
+      return "not stopped";
+    case StopReason::kShutdown:
+      return "shutting down";
+    case StopReason::kPeerGone:
+      return "peer is gone";
+    case StopReason::kCallerCancelled:
+      return "cancelled by the caller";
+    case StopReason::kDeadline:
+      return "deadline exceeded";
+    case StopReason::kOverload:
+      return "overload";
+    case StopReason::kReplaced:
+      return "replaced";
+    case StopReason::kFailure:
+      return "failure of another part";
   }
   return "unknown";
 }

@@ -1,7 +1,7 @@
 // The one coroutine type: lazy, single-threaded, started by being awaited, resumed by symmetric transfer. No exception
-// crosses it (one that escapes ends the process). A task is awaited by its caller, or spawned in a TaskGroup that joins it.
-// Hazards (see runtime/task/README.md): a coroutine is a free or member function, never a lambda with captures; a spawned
-// coroutine takes no string_view or span; a reference argument must outlive the join.
+// crosses it (one that escapes ends the process). A task is awaited by its caller, or spawned in a TaskGroup that joins
+// it. Hazards (see runtime/task/README.md): a coroutine is a free or member function, never a lambda with captures; a
+// spawned coroutine takes no string_view or span; a reference argument must outlive the join.
 #pragma once
 
 #include <coroutine>

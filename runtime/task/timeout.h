@@ -1,5 +1,5 @@
-// Bounded waits. `sleep_until` waits; `Timeout` is a StopSource that fires at a deadline or with its parent, for waits whose
-// operation only takes a StopToken.
+// Bounded waits. `sleep_until` waits; `Timeout` is a StopSource that fires at a deadline or with its parent, for waits
+// whose operation only takes a StopToken.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>

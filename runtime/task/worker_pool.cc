@@ -23,7 +23,8 @@ void WorkerPool::submit(std::function<void()>* work, std::coroutine_handle<> wai
   const bool wanted = threads_.size() < threads_max_ && threads_.size() < busy_ + queue_.size() + 1;
   const bool served = (wanted && start_thread()) || !threads_.empty();
   if (!served || queue_.size() >= queue_max_) {
-    // Full, or no thread to be had: the job runs here and now. Slower for others, but nothing is lost and nothing grows.
+    // Full, or no thread to be had: the job runs here and now. Slower for others, but nothing is lost and nothing
+    // grows.
     lock.unlock();
     (*work)();
     loop_.resume_soon(waiter);

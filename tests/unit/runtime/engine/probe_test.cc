@@ -40,7 +40,8 @@ int probe_under_filter(std::uint32_t action, ProbeOutcome expected) {
     const ProbeOutcome outcome = probe_io_uring();
     const bool same = outcome.stage == expected.stage && outcome.error_number == expected.error_number &&
                       outcome.signal_number == expected.signal_number;
-    const bool explained = explain_refusal(outcome, ProbeEnvironment::of_this_process()).find("seccomp") != std::string::npos;
+    const bool explained =
+        explain_refusal(outcome, ProbeEnvironment::of_this_process()).find("seccomp") != std::string::npos;
     ::_exit(same ? (explained ? 0 : 3) : 4);
   }
   int status = 0;
@@ -84,7 +85,8 @@ TEST_CASE("explain_refusal names the likely gate") {
         "sysctl kernel.io_uring_disabled=1 (the process is not in the group kernel.io_uring_group) "
         "(io_uring_setup: operation not permitted)");
   CHECK(explain_refusal(refused, environment(0, 2, true)) ==
-        "a seccomp filter (container runtimes' default profiles refuse io_uring) (io_uring_setup: operation not permitted)");
+        "a seccomp filter (container runtimes' default profiles refuse io_uring) (io_uring_setup: operation not "
+        "permitted)");
   CHECK(explain_refusal(ProbeOutcome(Stage::kSetup, EACCES, 0), environment(0, 0, true)) ==
         "SELinux (io_uring_setup: permission denied)");
   CHECK(explain_refusal(ProbeOutcome(Stage::kSetup, EINVAL, 0), environment(-1, 0, false)) ==

@@ -11,7 +11,7 @@ namespace steeple::runtime {
 namespace {
 
 bool is_ignored(int signal_number) {
-  struct sigaction action {};
+  struct sigaction action{};
   REQUIRE(::sigaction(signal_number, nullptr, &action) == 0);
   return action.sa_handler == SIG_IGN;
 }

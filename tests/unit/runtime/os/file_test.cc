@@ -16,7 +16,7 @@ namespace steeple::runtime {
 namespace {
 
 mode_t mode_of(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   REQUIRE(::lstat(path.c_str(), &status) == 0);
   return status.st_mode & 07777;
 }
@@ -50,7 +50,8 @@ TEST_CASE("read_file names what is missing or not a file as Go does") {
   TemporaryDirectory directory;
   const std::string path = directory.file("none");
   CHECK(read_file(path, 10).error() == Error(ErrorCode::kNotFound, "open " + path + ": no such file or directory"));
-  CHECK(read_file(directory.path(), 10).error() == Error(ErrorCode::kSystem, "read " + directory.path() + ": is a directory"));
+  CHECK(read_file(directory.path(), 10).error() ==
+        Error(ErrorCode::kSystem, "read " + directory.path() + ": is a directory"));
 }
 
 TEST_CASE("replace_file replaces whole files and leaves no temporary") {
@@ -125,8 +126,10 @@ TEST_CASE("make_directories makes parents under the umask and leaves what is the
   REQUIRE(make_directories(path + "/", 0755));
   CHECK(mode_of(path) == 0700);
   write_plain(directory.file("f"), "");
-  CHECK(make_directories(directory.file("f"), 0755).error().message() == "mkdir " + directory.file("f") + ": not a directory");
-  CHECK(make_directories(directory.file("f/g"), 0755).error().message() == "mkdir " + directory.file("f") + ": not a directory");
+  CHECK(make_directories(directory.file("f"), 0755).error().message() ==
+        "mkdir " + directory.file("f") + ": not a directory");
+  CHECK(make_directories(directory.file("f/g"), 0755).error().message() ==
+        "mkdir " + directory.file("f") + ": not a directory");
   CHECK(make_directories(std::string(5000, 'x'), 0755).error().code() == ErrorCode::kSystem);
 }
 

@@ -140,13 +140,14 @@ TEST_CASE("ProcessHandle refuses a caller that has ended, with and without a pid
     CHECK(alive.error().message() == "caller exit suspected due to failed readdirent");
   } else {
     CHECK(alive.error().message().starts_with(
-        "caller exit suspected due to failure to get starttime: could not read caller stat: open " + proc + "/stat: no such"));
+        "caller exit suspected due to failure to get starttime: could not read caller stat: open " + proc +
+        "/stat: no such"));
   }
   CHECK(handle->read("status", kProcStatusBytesMax).error().code() == ErrorCode::kNotFound);
   Result<ProcessHandle> again = ProcessHandle::open(peer);
   REQUIRE_FALSE(again);
-  CHECK(again.error() == Error(ErrorCode::kNotFound, "could not open caller's proc directory: open " + proc +
-                                                         ": no such file or directory"));
+  CHECK(again.error() == Error(ErrorCode::kNotFound,
+                               "could not open caller's proc directory: open " + proc + ": no such file or directory"));
 }
 
 TEST_CASE("ProcessHandle refuses a zombie") {
@@ -157,7 +158,8 @@ TEST_CASE("ProcessHandle refuses a zombie") {
   if (peer->pidfd() < 0) return;
   ::kill(caller.pid(), SIGKILL);
   siginfo_t ended{};
-  REQUIRE(::waitid(P_PID, static_cast<id_t>(caller.pid()), &ended, WEXITED | WNOWAIT) == 0);  // its /proc entry is still there
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(caller.pid()), &ended, WEXITED | WNOWAIT) ==
+          0);  // its /proc entry is still there
   Result<ProcessHandle> handle = ProcessHandle::open(*peer);
   REQUIRE_FALSE(handle);
   CHECK(handle.error().code() == ErrorCode::kNotFound);
@@ -172,10 +174,9 @@ TEST_CASE("ProcessHandle refuses another process under the same number") {
   Peer earlier(peer->credentials(), FileDescriptor(), true_one.start_time() - 1);
   Result<ProcessHandle> handle = ProcessHandle::open(earlier);
   REQUIRE_FALSE(handle);
-  CHECK(handle.error() == Error(ErrorCode::kDenied, "new process detected: process starttime " +
-                                                        std::to_string(true_one.start_time()) +
-                                                        " does not match original caller " +
-                                                        std::to_string(true_one.start_time() - 1)));
+  CHECK(handle.error() ==
+        Error(ErrorCode::kDenied, "new process detected: process starttime " + std::to_string(true_one.start_time()) +
+                                      " does not match original caller " + std::to_string(true_one.start_time() - 1)));
 }
 
 TEST_CASE("ProcessHandle refuses a caller whose uid or gid is not what it connected with") {

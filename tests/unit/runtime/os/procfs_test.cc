@@ -9,7 +9,8 @@ namespace {
 
 // The fields after the name, with 4711 as the 22nd of the file.
 const std::string kFields =
-    " S 1 100 100 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 1 0 4711 1000 200 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0\n";
+    " S 1 100 100 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 1 0 4711 1000 200 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 "
+    "17 1 0 0 0 0 0\n";
 
 const std::string kStatus =
     "Name:\tsh\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t1000\t1001\t1002\t1003\nGid:\t2000\t2001\t2002\t2003\n"

@@ -14,7 +14,7 @@ namespace steeple::runtime {
 namespace {
 
 struct stat status_of(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   REQUIRE(::lstat(path.c_str(), &status) == 0);
   return status;
 }
@@ -73,13 +73,15 @@ TEST_CASE("UnixListener says why it cannot bind as upstream does") {
   std::ofstream(directory.file("file")) << "";
   const std::string below = directory.file("file/s");
   CHECK(bind_failure(below) == "create UDS listener: listen unix " + below + ": bind: not a directory");
-  const std::string longest = directory.path() + "/" + std::string(kUnixPathBytesMax - directory.path().size() - 1, 'p');
+  const std::string longest =
+      directory.path() + "/" + std::string(kUnixPathBytesMax - directory.path().size() - 1, 'p');
   CHECK(bind_failure(longest) == "bound");
   CHECK(bind_failure(longest + "p") == "create UDS listener: listen unix " + longest + "p: bind: invalid argument");
   CHECK(bind_failure("") == "create UDS listener: listen unix : bind: invalid argument");
   Result<UnixListener> admin = UnixListener::bind(full, 0770, "error creating UDS listener");
   REQUIRE_FALSE(admin);
-  CHECK(admin.error().message() == "error creating UDS listener: listen unix " + full + ": bind: address already in use");
+  CHECK(admin.error().message() ==
+        "error creating UDS listener: listen unix " + full + ": bind: address already in use");
 }
 
 TEST_CASE("UnixListener removes its file at its end only while it is its own") {
@@ -113,7 +115,8 @@ TEST_CASE("connect_unix says why it cannot connect") {
     REQUIRE(::rename(path.c_str(), directory.file("left").c_str()) == 0);
   }
   const std::string left = directory.file("left");
-  CHECK(connect_unix(left).error() == Error(ErrorCode::kUnavailable, "dial unix " + left + ": connect: connection refused"));
+  CHECK(connect_unix(left).error() ==
+        Error(ErrorCode::kUnavailable, "dial unix " + left + ": connect: connection refused"));
   CHECK(connect_unix(std::string(108, 'x')).error().message() ==
         "dial unix " + std::string(108, 'x') + ": connect: invalid argument");
 }

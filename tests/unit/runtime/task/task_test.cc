@@ -13,7 +13,9 @@ namespace steeple::runtime {
 namespace {
 
 Task<int> number(int value) { co_return value; }
-Task<std::unique_ptr<std::string>> text(std::string value) { co_return std::make_unique<std::string>(std::move(value)); }
+Task<std::unique_ptr<std::string>> text(std::string value) {
+  co_return std::make_unique<std::string>(std::move(value));
+}
 
 Task<void> note(std::vector<int>* notes, int value) {
   notes->push_back(value);

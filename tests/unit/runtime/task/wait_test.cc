@@ -1,5 +1,5 @@
-#include <catch2/catch.hpp>
 #include <boost/asio/post.hpp>
+#include <catch2/catch.hpp>
 
 #include "runtime/task/async_op.h"
 #include "runtime/task/blocking.h"
@@ -123,7 +123,8 @@ Task<void> timeout_scenario(Loop& loop) {
   }
   Timeout stopped(loop, Deadline::never(), parent.token());
   CHECK(stopped.token().stop_requested());
-  for (int i = 0; i < 100; ++i) Timeout dropped(loop, Deadline(loop.now()), StopToken());  // its timer fires after its end
+  for (int i = 0; i < 100; ++i)
+    Timeout dropped(loop, Deadline(loop.now()), StopToken());  // its timer fires after its end
   Result<void> slept = co_await sleep_until(loop, soon(), StopToken());
   CHECK(slept);
 }
