@@ -12,7 +12,7 @@ namespace steeple::runtime {
 class TlsServerContext {
  public:
   struct Options {
-    std::string alpn = "h2";
+    std::string alpn = "h2";    // empty: none is asked for
     IdentityProvider identity;  // must be set; a handshake for which it gives nothing fails
     Verifier verifier;          // must be set; gets an empty chain when the client presented nothing
   };

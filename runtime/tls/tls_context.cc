@@ -145,7 +145,7 @@ Result<std::shared_ptr<TlsServerContext>> TlsServerContext::make(Options options
   SSL_CTX_set_verify(native, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_cert_verify_callback(native, verify_peer, &made->options_.verifier);
   SSL_CTX_set_cert_cb(native, present_server_identity, &made->options_.identity);
-  SSL_CTX_set_alpn_select_cb(native, select_protocol, &made->options_.alpn);
+  if (!made->options_.alpn.empty()) SSL_CTX_set_alpn_select_cb(native, select_protocol, &made->options_.alpn);
   return made;
 }
 

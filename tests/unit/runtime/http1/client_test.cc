@@ -1,0 +1,210 @@
+// Requests against small servers on the same loop.
+#include "runtime/http1/client.h"
+
+#include <unistd.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "runtime/task/async_op.h"
+#include "runtime/task/blocking.h"
+#include "runtime/tls/tls_transport.h"
+#include "tests/fakes/test_pki.h"
+
+using namespace steeple::runtime;
+using namespace steeple::testing;
+using boost::asio::ip::tcp;
+using Local = boost::asio::local::stream_protocol;
+using namespace std::chrono_literals;
+
+namespace {
+
+Task<void> serve_local(Loop& loop, Local::acceptor& acceptor, std::string answer, std::string& request) {
+  Local::socket socket(loop.io());
+  co_await async_op<boost::system::error_code>(
+      [&](auto handler) { acceptor.async_accept(socket, std::move(handler)); });
+  co_await async_op<boost::system::error_code, std::size_t>([&](auto handler) {
+    boost::asio::async_read_until(socket, boost::asio::dynamic_buffer(request), "\r\n\r\n", std::move(handler));
+  });
+  if (answer.empty()) {  // silence, until the client goes
+    char byte;
+    co_await async_op<boost::system::error_code, std::size_t>(
+        [&](auto handler) { socket.async_read_some(boost::asio::buffer(&byte, 1), std::move(handler)); });
+    co_return;
+  }
+  co_await async_op<boost::system::error_code, std::size_t>(
+      [&](auto handler) { boost::asio::async_write(socket, boost::asio::buffer(answer), std::move(handler)); });
+}
+
+Task<void> serve_tls(Loop& loop, tcp::acceptor& acceptor, std::shared_ptr<TlsServerContext> context,
+                     std::string answer) {
+  tcp::socket socket(loop.io());
+  co_await async_op<boost::system::error_code>(
+      [&](auto handler) { acceptor.async_accept(socket, std::move(handler)); });
+  auto transport = co_await TlsAcceptor(loop, context).accept(std::move(socket), {});
+  if (!transport) co_return;
+  std::string request;
+  while (request.find("\r\n\r\n") == std::string::npos) {
+    auto bytes = co_await (*transport)->receive();
+    if (!bytes || bytes->end_of_stream()) break;
+    request += as_text(bytes->view());
+  }
+  Result<void> ignored = co_await (*transport)->send(as_bytes(answer));
+  static_cast<void>(ignored.has_value());
+  co_await (*transport)->close();
+}
+
+class LocalBench {
+ public:
+  LocalBench() : path("/tmp/steeple-http1-" + std::to_string(getpid()) + ".sock"), acceptor(loop.io()) {
+    unlink(path.c_str());
+    acceptor.open();
+    acceptor.bind(Local::endpoint(path));
+    acceptor.listen();
+  }
+  ~LocalBench() { unlink(path.c_str()); }
+
+  Result<HttpResponse> get(HttpGet request, std::string answer, Deadline deadline = Deadline::in(10s),
+                           StopToken stop = {}) {
+    TaskGroup group(loop);
+    group.spawn(serve_local(loop, acceptor, std::move(answer), seen));
+    request.unix_socket = path;
+    HttpClient client(loop, workers);
+    auto result = run_until_done(loop, client.get(std::move(request), deadline, stop));
+    run_until_done(loop, group.join());
+    return result;
+  }
+
+  std::string path;
+  Loop loop;
+  Local::acceptor acceptor;
+  WorkerPool workers{loop, 1, 8};
+  std::string seen;
+};
+
+HttpGet to(std::string url) {
+  HttpGet request;
+  request.url = std::move(url);
+  return request;
+}
+
+}  // namespace
+
+TEST_CASE("GET over a Unix socket goes there whatever host the URL names") {
+  LocalBench bench;
+  HttpGet request = to("http://bundle.test/path?spire-attest-mode=bootstrap");
+  request.headers = {"X-Test: 1"};
+  auto answer = bench.get(std::move(request), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  REQUIRE(answer);
+  CHECK(answer->status_code == 200);
+  CHECK(answer->status == "200 OK");
+  CHECK(answer->body == "hello");
+  CHECK(bench.seen.starts_with("GET /path?spire-attest-mode=bootstrap HTTP/1.1\r\nHost: bundle.test\r\n"));
+  CHECK(bench.seen.find("X-Test: 1\r\n") != std::string::npos);
+}
+
+TEST_CASE("Any status is an answer") {
+  LocalBench bench;
+  auto answer = bench.get(to("http://h/"), "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+  REQUIRE(answer);
+  CHECK(answer->status_code == 404);
+  CHECK(answer->status == "404 Not Found");
+}
+
+TEST_CASE("A body above the limit is refused") {
+  LocalBench bench;
+  HttpGet request = to("http://h/");
+  request.body_size_max = 4;
+  auto answer = bench.get(std::move(request), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().code() == ErrorCode::kLimit);
+}
+
+TEST_CASE("A truncated body is an error") {
+  LocalBench bench;
+  auto answer = bench.get(to("http://h/"), "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello");
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().code() == ErrorCode::kUnavailable);
+}
+
+TEST_CASE("A silent server meets the deadline, and a stop ends the wait at once") {
+  LocalBench bench;
+  auto late = bench.get(to("http://h/"), "", Deadline::in(40ms));
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code() == ErrorCode::kDeadline);
+  StopSource stop;
+  bench.loop.post([&] { stop.request_stop(StopReason::kShutdown); });
+  SteadyTime before = bench.loop.now();
+  bench.seen.clear();
+  LocalBench* silent = &bench;
+  TaskGroup group(silent->loop);
+  HttpClient client(silent->loop, silent->workers);
+  HttpGet request = to("http://h/");
+  request.unix_socket = silent->path;
+  auto stopped = run_until_done(silent->loop, client.get(std::move(request), Deadline::in(30s), stop.token()));
+  REQUIRE_FALSE(stopped);
+  CHECK(stopped.error().code() == ErrorCode::kCancelled);
+  CHECK(silent->loop.now() - before < 5s);
+}
+
+TEST_CASE("A missing socket is unavailable, an odd URL invalid") {
+  Loop loop;
+  WorkerPool workers(loop, 1, 8);
+  HttpClient client(loop, workers);
+  HttpGet request = to("http://h/");
+  request.unix_socket = "/tmp/steeple-http1-missing.sock";
+  auto missing = run_until_done(loop, client.get(std::move(request), Deadline::in(5s), {}));
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().code() == ErrorCode::kUnavailable);
+  auto plain = run_until_done(loop, client.get(to("http://127.0.0.1:1/"), Deadline::in(5s), {}));
+  REQUIRE_FALSE(plain);
+  CHECK(plain.error().code() == ErrorCode::kInvalidArgument);
+  auto file = run_until_done(loop, client.get(to("file:///etc/hostname"), Deadline::in(5s), {}));
+  REQUIRE_FALSE(file);
+  CHECK(file.error().code() == ErrorCode::kInvalidArgument);
+}
+
+TEST_CASE("HTTPS trusts the given roots only, and does not leave TLS by a redirect") {
+  Loop loop;
+  WorkerPool workers(loop, 1, 8);
+  tcp::acceptor acceptor(loop.io(), tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0));
+  WallTime now = std::chrono::system_clock::now();
+  Authority authority = new_authority(now);
+  PrivateKey key = new_key();
+  CertificateTemplate wanted = leaf_template(key, "", now);
+  wanted.dns_sans = {"localhost"};
+  Leaf leaf{sign(wanted, authority.key, &authority.certificate), key};
+  std::string ca_file = "/tmp/steeple-http1-ca-" + std::to_string(getpid()) + ".pem";
+  std::ofstream(ca_file) << to_pem(authority.certificate);
+  TlsServerContext::Options options;
+  options.alpn = "";
+  options.identity = [&] { return std::optional(identity_of(leaf)); };
+  options.verifier = [](std::span<const Bytes>) -> Result<void> { return {}; };
+  auto context = *TlsServerContext::make(options);
+  std::string url = "https://localhost:" + std::to_string(acceptor.local_endpoint().port()) + "/bundle";
+  HttpClient client(loop, workers);
+  auto fetch = [&](std::string answer, bool trusted) {
+    TaskGroup group(loop);
+    group.spawn(serve_tls(loop, acceptor, context, std::move(answer)));
+    HttpGet request = to(url);
+    if (trusted) request.ca_file = ca_file;
+    auto result = run_until_done(loop, client.get(std::move(request), Deadline::in(10s), {}));
+    run_until_done(loop, group.join());
+    return result;
+  };
+  auto good = fetch("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true);
+  REQUIRE(good);
+  CHECK(good->body == "ok");
+  auto untrusted = fetch("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false);
+  REQUIRE_FALSE(untrusted);
+  CHECK(untrusted.error().code() == ErrorCode::kTls);
+  auto redirected = fetch(
+      "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", true);
+  REQUIRE_FALSE(redirected);
+  CHECK(redirected.error().code() == ErrorCode::kInvalidArgument);
+  unlink(ca_file.c_str());
+}
