@@ -1,6 +1,7 @@
 #include "attestation/workload/unix/unix_attestor.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <openssl/sha.h>
 #include <sys/wait.h>
 #include <unistd.h>
