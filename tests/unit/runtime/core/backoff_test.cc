@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 
 using namespace steeple::runtime;
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""min;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
 
 namespace {
 RandomUnit always(double value) {

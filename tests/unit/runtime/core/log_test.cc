@@ -11,7 +11,9 @@
 #include <sstream>
 
 using namespace steeple::runtime;
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""us;
 
 namespace {
 
