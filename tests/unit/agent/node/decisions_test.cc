@@ -7,7 +7,10 @@
 
 namespace steeple::agent {
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""min;
+using std::chrono_literals::operator""h;
 using runtime::SteadyTime;
 using runtime::WallTime;
 

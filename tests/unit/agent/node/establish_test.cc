@@ -4,7 +4,9 @@
 
 namespace steeple::agent {
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""h;
 using runtime::Error;
 using runtime::ErrorCode;
 using runtime::grpc::Status;
