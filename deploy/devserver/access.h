@@ -1,5 +1,6 @@
-// Who may call what (server-sync 8.2 and 8.3). Access::decide is the policy, sans I/O; it reads the agent and entry stores.
-// Refusals carry PermissionDeniedDetails in the status details, which decide what an agent does next (server-sync 2.6).
+// Who may call what (server-sync 8.2 and 8.3). Access::decide is the policy, sans I/O; it reads the agent and entry
+// stores. Refusals carry PermissionDeniedDetails in the status details, which decide what an agent does next
+// (server-sync 2.6).
 #pragma once
 
 #include <cstdint>
@@ -39,8 +40,8 @@ class Access {
  public:
   Access(Datastore& datastore, const runtime::Clock& clock) : datastore_(datastore), clock_(clock) {}
 
-  // OK, or PERMISSION_DENIED "authorization denied for method PATH". An agent's first call with a renewed SVID makes that
-  // SVID its current one.
+  // OK, or PERMISSION_DENIED "authorization denied for method PATH". An agent's first call with a renewed SVID makes
+  // that SVID its current one.
   runtime::grpc::Status decide(const Caller& caller, unsigned allowed, std::string_view path);
 
  private:

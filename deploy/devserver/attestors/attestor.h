@@ -1,5 +1,5 @@
-// How an agent proves its node to the server (attestation 3.1), sans I/O: one object is one exchange. The service carries the
-// bytes, signs, and records. Later methods add a file here and a line in server.cc.
+// How an agent proves its node to the server (attestation 3.1), sans I/O: one object is one exchange. The service
+// carries the bytes, signs, and records. Later methods add a file here and a line in server.cc.
 #pragma once
 
 #include <functional>

@@ -15,9 +15,7 @@ class JoinTokenAttestor final : public AgentAttestor {
     agent.path = "/join_token/" + agent.join_token;
     return Step(std::move(agent));
   }
-  Result<Step> next(runtime::BytesView) override {
-    return Error(ErrorCode::kInternal, "join_token has no challenges");
-  }
+  Result<Step> next(runtime::BytesView) override { return Error(ErrorCode::kInternal, "join_token has no challenges"); }
 };
 
 }  // namespace

@@ -24,8 +24,8 @@ Error refused(std::string text) { return Error(ErrorCode::kInvalidArgument, std:
 
 }  // namespace
 
-Authorities::Authorities(Datastore& datastore, KeyStore keys, const runtime::Clock& clock, agent::TrustDomain trust_domain,
-                         seconds ttl, runtime::Logger log)
+Authorities::Authorities(Datastore& datastore, KeyStore keys, const runtime::Clock& clock,
+                         agent::TrustDomain trust_domain, seconds ttl, runtime::Logger log)
     : datastore_(datastore),
       keys_(std::move(keys)),
       clock_(clock),
@@ -34,12 +34,12 @@ Authorities::Authorities(Datastore& datastore, KeyStore keys, const runtime::Clo
       log_(std::move(log)) {}
 
 Result<std::unique_ptr<Authorities>> Authorities::open(Datastore& datastore, KeyStore keys, const runtime::Clock& clock,
-                                                       agent::TrustDomain trust_domain, seconds ttl, runtime::Logger log) {
+                                                       agent::TrustDomain trust_domain, seconds ttl,
+                                                       runtime::Logger log) {
   std::unique_ptr<Authorities> authorities(
       new Authorities(datastore, std::move(keys), clock, std::move(trust_domain), ttl, std::move(log)));
   STEEPLE_CHECK(authorities->ensure_active(AuthorityKind::kX509));
   STEEPLE_CHECK(authorities->ensure_active(AuthorityKind::kJwt));
-  STEEPLE_CHECK(authorities->load_active());
   STEEPLE_CHECK(authorities->maintain());
   return authorities;
 }
@@ -53,7 +53,8 @@ const AuthorityRecord* Authorities::newest(AuthorityKind kind, AuthorityStatus s
 
 const AuthorityRecord* Authorities::find(const std::string& id) const {
   const auto& records = all();
-  auto found = std::find_if(records.begin(), records.end(), [&](const AuthorityRecord& known) { return known.id == id; });
+  auto found =
+      std::find_if(records.begin(), records.end(), [&](const AuthorityRecord& known) { return known.id == id; });
   return found == records.end() ? nullptr : &*found;
 }
 
@@ -61,7 +62,8 @@ runtime::Certificates Authorities::x509_certificates() const {
   runtime::Certificates certificates;
   for (const AuthorityRecord& authority : all()) {
     if (authority.kind != AuthorityKind::kX509) continue;
-    if (auto certificate = runtime::Certificate::parse(authority.material)) certificates.push_back(std::move(*certificate));
+    if (auto certificate = runtime::Certificate::parse(authority.material))
+      certificates.push_back(std::move(*certificate));
   }
   return certificates;
 }
@@ -70,24 +72,23 @@ runtime::Certificates Authorities::x509_certificates() const {
 Result<void> Authorities::ensure_active(AuthorityKind kind) {
   const AuthorityRecord* active = newest(kind, AuthorityStatus::kActive);
   std::int64_t now = unix_seconds(clock_.wall_now());
-  if (active != nullptr && keys_.find(active->id) && active->not_after > now) return {};
+  if (active != nullptr && keys_.find(active->id) && active->not_after > now) return load_active(kind);
   STEEPLE_TRY(next, prepare(kind));
   return activate(std::move(next));
 }
 
-Result<void> Authorities::load_active() {
-  const AuthorityRecord* x509 = newest(AuthorityKind::kX509, AuthorityStatus::kActive);
-  const AuthorityRecord* jwt = newest(AuthorityKind::kJwt, AuthorityStatus::kActive);
-  if (x509 != nullptr) {
-    STEEPLE_TRY(certificate, runtime::Certificate::parse(x509->material));
-    auto key = keys_.find(x509->id);
-    if (!key) return Error(ErrorCode::kNotFound, "the key of the active X.509 authority is missing");
-    x509_ = std::make_unique<X509Issuer>(std::move(certificate), std::move(*key));
+Result<void> Authorities::load_active(AuthorityKind kind) {
+  const AuthorityRecord& active = *newest(kind, AuthorityStatus::kActive);
+  auto key = keys_.find(active.id);
+  if (!key) {
+    return Error(ErrorCode::kNotFound,
+                 std::string("the key of the active ") + std::string(name_of(kind)) + " authority is missing");
   }
-  if (jwt != nullptr) {
-    auto key = keys_.find(jwt->id);
-    if (!key) return Error(ErrorCode::kNotFound, "the active JWT key is missing");
-    jwt_ = std::make_unique<JwtIssuer>(jwt->id, std::move(*key), jwt->not_after);
+  if (kind == AuthorityKind::kX509) {
+    STEEPLE_TRY(certificate, runtime::Certificate::parse(active.material));
+    x509_ = std::make_unique<X509Issuer>(std::move(certificate), std::move(*key));
+  } else {
+    jwt_ = std::make_unique<JwtIssuer>(active.id, std::move(*key), active.not_after);
   }
   return {};
 }
@@ -129,7 +130,8 @@ Result<AuthorityRecord> Authorities::prepare(AuthorityKind kind) {
     return datastore_.authorities().bump_sequence_number();
   }));
   log_.info(std::string(name_of(kind)) + " authority prepared",
-            {{"local_authority_id", record.id}, {"expiration", runtime::rfc3339(runtime::WallTime(seconds(record.not_after)))}});
+            {{"local_authority_id", record.id},
+             {"expiration", runtime::rfc3339(runtime::WallTime(seconds(record.not_after)))}});
   return record;
 }
 
@@ -144,7 +146,7 @@ Result<void> Authorities::activate(AuthorityRecord next) {
     return datastore_.authorities().update(next);
   }));
   log_.info(std::string(name_of(next.kind)) + " authority activated", {{"local_authority_id", next.id}});
-  return load_active();
+  return load_active(next.kind);
 }
 
 Result<void> Authorities::maintain() {

@@ -1,6 +1,6 @@
-// The trust domain's local authorities through their life: prepared, active, old, tainted, revoked (server-sync 8.5). One X.509
-// authority and one JWT key are active at any time; all that are not revoked are in the bundle. Every change is on disk before
-// it is told. Owned by the server, I/O thread only.
+// The trust domain's local authorities through their life: prepared, active, old, tainted, revoked (server-sync 8.5).
+// One X.509 authority and one JWT key are active at any time; all that are not revoked are in the bundle. Every change
+// is on disk before it is told. Owned by the server, I/O thread only.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,7 @@
 
 namespace steeple::devserver {
 
-inline constexpr std::size_t kAuthoritiesMax = 32;                 // of one kind, in the bundle at once
+inline constexpr std::size_t kAuthoritiesMax = 32;  // of one kind, in the bundle at once
 inline constexpr std::chrono::hours kPruneAfterExpiry{24};
 
 class JwtIssuer {
@@ -30,8 +30,10 @@ class JwtIssuer {
 
 class Authorities {
  public:
-  // Makes the first authorities of a new server, and new ones where a stored one has no key any more (KeyManager memory).
-  static runtime::Result<std::unique_ptr<Authorities>> open(Datastore& datastore, KeyStore keys, const runtime::Clock& clock,
+  // Makes the first authorities of a new server, and new ones where a stored one has no key any more (KeyManager
+  // memory).
+  static runtime::Result<std::unique_ptr<Authorities>> open(Datastore& datastore, KeyStore keys,
+                                                            const runtime::Clock& clock,
                                                             agent::TrustDomain trust_domain, std::chrono::seconds ttl,
                                                             runtime::Logger log);
 
@@ -60,7 +62,7 @@ class Authorities {
   runtime::Result<void> activate(AuthorityRecord next);
   runtime::Result<void> maintain(AuthorityKind kind);
   runtime::Result<void> prune();
-  runtime::Result<void> load_active();
+  runtime::Result<void> load_active(AuthorityKind kind);
   runtime::Result<void> ensure_active(AuthorityKind kind);
   const AuthorityRecord* find(const std::string& id) const;
 

@@ -1,5 +1,6 @@
-// The server's private keys by authority id: in a file of SPIRE's keys.json form (server-sync 6.3), or in memory only. A key is
-// on disk before anything refers to it, and is dropped after nothing does. I/O thread only; holds keys until it dies.
+// The server's private keys by authority id: in a file of SPIRE's keys.json form (server-sync 6.3), or in memory only.
+// A key is on disk before anything refers to it, and is dropped after nothing does. I/O thread only; holds keys until
+// it dies.
 #pragma once
 
 #include <optional>

@@ -95,7 +95,8 @@ Result<std::string> sign_jwt(const runtime::PrivateKey& key, const std::string& 
   std::string header = fmt::format(R"({{"alg":"ES256","kid":{},"typ":"JWT"}})", json_quote(key_id));
   std::string audience;
   for (const std::string& name : request.audience) audience += (audience.empty() ? "" : ",") + json_quote(name);
-  std::string claims = fmt::format(R"({{"aud":[{}],"exp":{},"iat":{})", audience, request.expires_at, request.issued_at);
+  std::string claims =
+      fmt::format(R"({{"aud":[{}],"exp":{},"iat":{})", audience, request.expires_at, request.issued_at);
   if (request.with_jti) claims += fmt::format(R"(,"jti":"{}")", base64url(random_bytes<16>()));
   claims += fmt::format(R"(,"sub":{}}})", json_quote(request.spiffe_id));
   std::string input = base64url(runtime::as_bytes(header)) + "." + base64url(runtime::as_bytes(claims));

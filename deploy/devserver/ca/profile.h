@@ -1,4 +1,5 @@
-// What the server issues, field by field (server-sync 8.5 and 8.6). Pure functions, any thread: batches are signed on a worker.
+// What the server issues, field by field (server-sync 8.5 and 8.6). Pure functions, any thread: batches are signed on a
+// worker.
 #pragma once
 
 #include <chrono>
@@ -32,7 +33,8 @@ struct SvidRequest {
 runtime::Result<runtime::Certificate> make_authority(const runtime::PrivateKey& key, const std::string& trust_domain_id,
                                                      std::chrono::seconds ttl, runtime::WallTime now);
 // Expires with its issuer at the latest.
-runtime::Result<runtime::Certificate> sign_svid(const X509Issuer& issuer, const SvidRequest& request, runtime::WallTime now);
+runtime::Result<runtime::Certificate> sign_svid(const X509Issuer& issuer, const SvidRequest& request,
+                                                runtime::WallTime now);
 
 struct JwtRequest {
   std::string spiffe_id;
@@ -42,7 +44,8 @@ struct JwtRequest {
   bool with_jti = false;
 };
 // A compact JWS, ES256. `key` is P-256.
-runtime::Result<std::string> sign_jwt(const runtime::PrivateKey& key, const std::string& key_id, const JwtRequest& request);
+runtime::Result<std::string> sign_jwt(const runtime::PrivateKey& key, const std::string& key_id,
+                                      const JwtRequest& request);
 
 std::string random_key_id();  // 32 characters [a-zA-Z0-9]
 std::string random_uuid();    // version 4

@@ -76,8 +76,9 @@ Result<void> read_server(hcl::ObjectReader& reader, DevServerConfig& config) {
   if (config.data_dir.empty()) return invalid("data_dir must be configured");
   if (port < 1 || port > 65535) return invalid(fmt::format("bind_port {} is not a port", port));
   config.bind_port = static_cast<std::uint16_t>(port);
-  STEEPLE_TRY(name, runtime::with_context(agent::TrustDomain::parse(trust_domain),
-                                          fmt::format("could not parse trust_domain {}", runtime::go_quote(trust_domain))));
+  STEEPLE_TRY(name,
+              runtime::with_context(agent::TrustDomain::parse(trust_domain),
+                                    fmt::format("could not parse trust_domain {}", runtime::go_quote(trust_domain))));
   config.settings.trust_domain = std::move(name);
   return {};
 }
@@ -115,8 +116,8 @@ Result<void> refuse_unknown_keys(const hcl::ObjectReader& reader, std::string_vi
   std::vector<std::string> names = std::move(unknown.fatal);
   names.insert(names.end(), unknown.unnoticed.begin(), unknown.unnoticed.end());
   if (names.empty()) return {};
-  return Error(ErrorCode::kUnimplemented, fmt::format("the development server does not know these keys of {}: {}", where,
-                                                      runtime::go_quoted_list(names)));
+  return Error(ErrorCode::kUnimplemented, fmt::format("the development server does not know these keys of {}: {}",
+                                                      where, runtime::go_quoted_list(names)));
 }
 
 Result<DevServerConfig> parse_config(std::string_view text) {

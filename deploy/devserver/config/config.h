@@ -1,6 +1,6 @@
-// server.conf: the keys of SPIRE Server's configuration that the development server knows, and its own `development` block.
-// Any other key, block or plugin is refused by name; nothing is bound or written before all of it is checked. Relative paths
-// are relative to the working directory, as in SPIRE.
+// server.conf: the keys of SPIRE Server's configuration that the development server knows, and its own `development`
+// block. Any other key, block or plugin is refused by name; nothing is bound or written before all of it is checked.
+// Relative paths are relative to the working directory, as in SPIRE.
 #pragma once
 
 #include <chrono>
@@ -40,6 +40,7 @@ struct DevServerConfig {
 };
 
 runtime::Result<DevServerConfig> parse_config(std::string_view text);
-runtime::Result<DevServerConfig> load_config(const std::string& path, bool expand_env, const agent::Environment& environment);
+runtime::Result<DevServerConfig> load_config(const std::string& path, bool expand_env,
+                                             const agent::Environment& environment);
 
 }  // namespace steeple::devserver

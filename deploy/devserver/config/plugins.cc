@@ -22,8 +22,8 @@ Result<void> read_sql(hcl::ObjectReader& reader, DevServerConfig& config) {
   STEEPLE_CHECK(reader.read("connection_string", config.database_path));
   if (type.empty()) return invalid("database_type must be set");
   if (type != "sqlite3") {
-    return Error(ErrorCode::kUnimplemented, fmt::format("database_type {}: the development server has sqlite3 only",
-                                                        runtime::go_quote(type)));
+    return Error(ErrorCode::kUnimplemented,
+                 fmt::format("database_type {}: the development server has sqlite3 only", runtime::go_quote(type)));
   }
   const std::string& path = config.database_path;
   if (path.empty()) return invalid("connection_string must be set");
@@ -88,8 +88,8 @@ Result<void> configure(const PluginConfig& plugin, DevServerConfig& config) {
     if (!plugin.command.empty()) return unavailable("external plugins (plugin_cmd)");
     if (plugin.data_file) return unavailable("plugin_data_file");
     static const hcl::Node kEmptyBlock{hcl::NodeKind::kObject, {}, {}, {}, {}};
-    STEEPLE_TRY(reader, hcl::ObjectReader::open("plugin_data", plugin.has_data() ? *plugin.data.view : hcl::View(kEmptyBlock),
-                                                nullptr));
+    STEEPLE_TRY(reader, hcl::ObjectReader::open(
+                            "plugin_data", plugin.has_data() ? *plugin.data.view : hcl::View(kEmptyBlock), nullptr));
     if (auto read = known.read(reader, config); !read) return std::move(read.error()).with_context(where);
     return refuse_unknown_keys(reader, where);
   }

@@ -49,8 +49,9 @@ const AgentRecord* AgentStore::find(const std::string& spiffe_id) const {
 }
 
 Result<void> AgentStore::put(AgentRecord agent) {
-  STEEPLE_TRY(insert, database_.prepare("INSERT OR REPLACE INTO agents (spiffe_id, attestation_type, serial, expires_at, "
-                                        "pending_serial, pending_expires_at, can_reattest, version) VALUES (?,?,?,?,?,?,?,?)"));
+  STEEPLE_TRY(insert,
+              database_.prepare("INSERT OR REPLACE INTO agents (spiffe_id, attestation_type, serial, expires_at, "
+                                "pending_serial, pending_expires_at, can_reattest, version) VALUES (?,?,?,?,?,?,?,?)"));
   insert.bind(1, agent.spiffe_id).bind(2, agent.attestation_type).bind(3, agent.serial).bind(4, agent.expires_at);
   insert.bind(5, agent.pending_serial).bind(6, agent.pending_expires_at).bind(7, std::int64_t{agent.can_reattest});
   STEEPLE_CHECK(insert.bind(8, agent.version).run());

@@ -56,7 +56,8 @@ Statement::Statement(Statement&& other) noexcept
 
 Statement::~Statement() { sqlite3_finalize(statement_); }
 
-// A failed bind (out of memory, value above SQLite's limit) shows in step(): the statement then misses a NOT NULL value.
+// A failed bind (out of memory, value above SQLite's limit) shows in step(): the statement then misses a NOT NULL
+// value.
 Statement& Statement::bind(int index, std::string_view text) {
   sqlite3_bind_text64(statement_, index, text.empty() ? "" : text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
   return *this;

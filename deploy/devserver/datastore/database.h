@@ -1,6 +1,6 @@
-// SQLite as the development server uses it: one connection, write-ahead log, synchronous=FULL, exclusive locking (a second
-// server on the same file is refused at start). What a committed transaction holds survives SIGKILL and power loss.
-// Owned by the server; I/O thread only. Errors carry SQLite's own text.
+// SQLite as the development server uses it: one connection, write-ahead log, synchronous=FULL, exclusive locking (a
+// second server on the same file is refused at start). What a committed transaction holds survives SIGKILL and power
+// loss. Owned by the server; I/O thread only. Errors carry SQLite's own text.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +45,8 @@ class Statement {
 
 class Database {
  public:
-  // Creates the file (mode 0600) and its tables where they are missing. Refuses a file that another program made, and one of
-  // a later schema.
+  // Creates the file (mode 0600) and its tables where they are missing. Refuses a file that another program made, and
+  // one of a later schema.
   static runtime::Result<std::unique_ptr<Database>> open(const std::string& path);
   ~Database();
   Database(const Database&) = delete;

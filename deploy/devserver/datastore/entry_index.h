@@ -35,8 +35,8 @@ class EntryIndex {
   const std::map<std::string, EntryPtr>& all() const { return by_id_; }
   std::size_t size() const { return by_id_.size(); }
 
-  // Every entry below the agent's ID, and below each node alias that its selectors satisfy; expired ones left out, sorted by
-  // id. An alias itself (its parent is the server's ID) is not among them.
+  // Every entry below the agent's ID, and below each node alias that its selectors satisfy; expired ones left out,
+  // sorted by id. An alias itself (its parent is the server's ID) is not among them.
   std::vector<EntryPtr> authorised(const std::string& agent_id, const attestation::Selectors& agent_selectors,
                                    std::int64_t now) const;
   bool any_of_id(const std::string& spiffe_id, bool (*wanted)(const spire::api::types::Entry&), std::int64_t now) const;

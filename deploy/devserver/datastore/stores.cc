@@ -44,9 +44,10 @@ Result<void> EntryStore::load() {
 }
 
 Result<void> EntryStore::put(EntryPtr entry) {
-  STEEPLE_TRY(insert, database_.prepare("INSERT INTO entries (id, spiffe_id, parent_id, message) VALUES (?,?,?,?) ON CONFLICT(id) "
-                                        "DO UPDATE SET spiffe_id=excluded.spiffe_id, parent_id=excluded.parent_id, "
-                                        "message=excluded.message"));
+  STEEPLE_TRY(insert, database_.prepare(
+                          "INSERT INTO entries (id, spiffe_id, parent_id, message) VALUES (?,?,?,?) ON CONFLICT(id) "
+                          "DO UPDATE SET spiffe_id=excluded.spiffe_id, parent_id=excluded.parent_id, "
+                          "message=excluded.message"));
   insert.bind(1, entry->id()).bind(2, id_text(entry->spiffe_id())).bind(3, id_text(entry->parent_id()));
   insert.bind_blob(4, runtime::as_bytes(entry->SerializeAsString()));
   STEEPLE_CHECK(insert.run());
@@ -117,8 +118,9 @@ Result<void> BundleStore::erase(std::string trust_domain) {
 
 Result<void> AuthorityStore::load() {
   authorities_.clear();
-  STEEPLE_TRY(rows, database_.prepare("SELECT kind, id, status, tainted, not_before, not_after, material FROM authorities "
-                                      "ORDER BY position"));
+  STEEPLE_TRY(rows,
+              database_.prepare("SELECT kind, id, status, tainted, not_before, not_after, material FROM authorities "
+                                "ORDER BY position"));
   while (true) {
     STEEPLE_TRY(row, rows.step());
     if (!row) break;
@@ -140,8 +142,9 @@ Result<void> AuthorityStore::load() {
 }
 
 Result<void> AuthorityStore::add(AuthorityRecord authority) {
-  STEEPLE_TRY(insert, database_.prepare("INSERT INTO authorities (kind, id, status, tainted, not_before, not_after, material) "
-                                        "VALUES (?,?,?,?,?,?,?)"));
+  STEEPLE_TRY(insert,
+              database_.prepare("INSERT INTO authorities (kind, id, status, tainted, not_before, not_after, material) "
+                                "VALUES (?,?,?,?,?,?,?)"));
   insert.bind(1, authority.kind == AuthorityKind::kJwt ? "jwt" : "x509").bind(2, authority.id);
   insert.bind(3, to_text(authority.status)).bind(4, std::int64_t{authority.tainted});
   insert.bind(5, authority.not_before).bind(6, authority.not_after).bind_blob(7, authority.material);
@@ -152,7 +155,8 @@ Result<void> AuthorityStore::add(AuthorityRecord authority) {
 
 Result<void> AuthorityStore::update(AuthorityRecord authority) {
   STEEPLE_TRY(change, database_.prepare("UPDATE authorities SET status=?, tainted=? WHERE id=?"));
-  STEEPLE_CHECK(change.bind(1, to_text(authority.status)).bind(2, std::int64_t{authority.tainted}).bind(3, authority.id).run());
+  STEEPLE_CHECK(
+      change.bind(1, to_text(authority.status)).bind(2, std::int64_t{authority.tainted}).bind(3, authority.id).run());
   for (AuthorityRecord& known : authorities_) {
     if (known.id == authority.id) known = authority;
   }

@@ -1,5 +1,5 @@
-// The state of the development server: each store is a table and its copy in memory, changed together. Read from memory,
-// written inside Datastore::write(). I/O thread only.
+// The state of the development server: each store is a table and its copy in memory, changed together. Read from
+// memory, written inside Datastore::write(). I/O thread only.
 #pragma once
 
 #include <cstdint>

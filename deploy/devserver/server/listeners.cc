@@ -46,8 +46,8 @@ Result<tcp::endpoint> resolve(runtime::Loop& loop, const TcpListener::Target& ta
   tcp::resolver resolver(loop.io());
   auto found = resolver.resolve(target.address, std::to_string(target.port), tcp::resolver::passive, failed);
   if (failed || found.empty()) {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("could not resolve bind address \"{}\": {}", target.address,
-                                                          failed.message()));
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("could not resolve bind address \"{}\": {}", target.address, failed.message()));
   }
   return found.begin()->endpoint();
 }
@@ -55,7 +55,8 @@ Result<tcp::endpoint> resolve(runtime::Loop& loop, const TcpListener::Target& ta
 }  // namespace
 
 TcpListener::TcpListener(runtime::Loop& loop, std::shared_ptr<runtime::TlsServerContext> context,
-                         const runtime::grpc::ServiceTable& table, runtime::grpc::ServerOptions options, runtime::Logger log)
+                         const runtime::grpc::ServiceTable& table, runtime::grpc::ServerOptions options,
+                         runtime::Logger log)
     : loop_(loop),
       tls_(loop, std::move(context)),
       server_(loop, table, options, log),

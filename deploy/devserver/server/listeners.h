@@ -1,5 +1,6 @@
-// The server's two ends (server-sync 8.2): TLS over TCP for agents, a private Unix socket for administrators (mode 0770, in a
-// directory made 0750). Each accepts until stopped, and serves its connections in a group that is joined. I/O thread only.
+// The server's two ends (server-sync 8.2): TLS over TCP for agents, a private Unix socket for administrators (mode
+// 0770, in a directory made 0750). Each accepts until stopped, and serves its connections in a group that is joined.
+// I/O thread only.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -28,7 +29,8 @@ class TcpListener {
   static runtime::Result<std::unique_ptr<TcpListener>> bind(runtime::Loop& loop, const Target& target,
                                                             std::shared_ptr<runtime::TlsServerContext> context,
                                                             const runtime::grpc::ServiceTable& table,
-                                                            std::chrono::seconds connection_age_max, runtime::Logger log);
+                                                            std::chrono::seconds connection_age_max,
+                                                            runtime::Logger log);
   runtime::Task<void> serve();  // until stop()
   runtime::Task<void> stop();   // drains, then joins all connections
   std::string address() const;

@@ -68,7 +68,8 @@ Result<void> load_attestors(Parts& parts) {
   const X509popConfig& config = *parts.config.x509pop;
   for (const std::string& path : config.ca_bundle_paths) {
     STEEPLE_TRY(pem, runtime::read_file(path, kConfigBytesMax));
-    STEEPLE_TRY(roots, runtime::with_context(runtime::parse_certificates_pem(pem), "unable to load trust bundle " + path));
+    STEEPLE_TRY(roots,
+                runtime::with_context(runtime::parse_certificates_pem(pem), "unable to load trust bundle " + path));
     for (const auto& root : roots) parts.x509pop.roots.push_back(runtime::to_bytes(root.der()));
   }
   parts.x509pop.intermediates_max = static_cast<std::size_t>(config.intermediates_max);
@@ -85,8 +86,9 @@ Result<void> open_state(Parts& parts) {
   STEEPLE_TRY(datastore, Datastore::open(config.database_path));
   parts.datastore = std::move(datastore);
   STEEPLE_TRY(keys, KeyStore::open(config.keys_path));
-  STEEPLE_TRY(authorities, Authorities::open(*parts.datastore, std::move(keys), parts.clock, config.settings.trust_domain,
-                                             config.ca_ttl, parts.log.with_subsystem("ca_manager")));
+  STEEPLE_TRY(authorities,
+              Authorities::open(*parts.datastore, std::move(keys), parts.clock, config.settings.trust_domain,
+                                config.ca_ttl, parts.log.with_subsystem("ca_manager")));
   parts.authorities = std::move(authorities);
   STEEPLE_TRY(svid, ServerSvid::make(*parts.authorities, parts.clock, config.settings.trust_domain,
                                      config.settings.x509_svid_ttl));
@@ -190,15 +192,17 @@ void on_signal(Parts& parts, int signal_number) {
 }
 
 Result<void> start(Parts& parts) {
-  parts.log.warning("This is Steeple's embedded development server. It is for development and tests only: do not trust its "
-                    "identities with anything of value");
+  parts.log.warning(
+      "This is Steeple's embedded development server. It is for development and tests only: do not trust its "
+      "identities with anything of value");
   if (!parts.config.settings.faults.unsignable.empty() || parts.config.settings.faults.agents_must_reattest ||
       parts.config.settings.faults.without_sync_authorized_entries) {
     parts.log.warning("The development block of the configuration simulates faults");
   }
   if (parts.config.settings.x509_svid_ttl > parts.config.ca_ttl / 6) {
-    parts.log.warning("default_x509_svid_ttl is too high for the configured ca_ttl value; SVIDs with shorter lifetimes may be "
-                      "issued");
+    parts.log.warning(
+        "default_x509_svid_ttl is too high for the configured ca_ttl value; SVIDs with shorter lifetimes may be "
+        "issued");
   }
   STEEPLE_CHECK(load_attestors(parts));
   STEEPLE_CHECK(open_state(parts));

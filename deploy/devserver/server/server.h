@@ -1,4 +1,5 @@
-// The running development server: builds all parts from a checked configuration, serves until SIGINT or SIGTERM, drains.
+// The running development server: builds all parts from a checked configuration, serves until SIGINT or SIGTERM,
+// drains.
 #pragma once
 
 #include "deploy/devserver/config/config.h"

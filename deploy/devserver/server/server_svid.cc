@@ -49,7 +49,8 @@ Result<void> verify_client(const Authorities& authorities, const agent::TrustDom
   STEEPLE_TRY(leaf, Certificate::parse(chain.front()));
   STEEPLE_TRY(id, agent::spiffe_id_of(leaf));
   if (!id.member_of(trust_domain)) {
-    return Error(ErrorCode::kDenied, "\"" + id.text() + "\" is not a member of trust domain \"" + trust_domain.name() + "\"");
+    return Error(ErrorCode::kDenied,
+                 "\"" + id.text() + "\" is not a member of trust domain \"" + trust_domain.name() + "\"");
   }
   STEEPLE_CHECK(agent::check_leaf(leaf));
   runtime::Certificates intermediates;

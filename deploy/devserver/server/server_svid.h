@@ -1,5 +1,5 @@
-// What the server presents on TCP: an SVID for spiffe://TD/spire/server of the active authority, renewed at half its life, and
-// at once when the authority that signed it was tainted or revoked (server-sync 8.5). I/O thread only.
+// What the server presents on TCP: an SVID for spiffe://TD/spire/server of the active authority, renewed at half its
+// life, and at once when the authority that signed it was tainted or revoked (server-sync 8.5). I/O thread only.
 #pragma once
 
 #include <memory>
@@ -31,7 +31,8 @@ class ServerSvid {
   std::optional<runtime::TlsIdentity> identity_;
 };
 
-// Decides on a client's certificate: none is fine, else an SVID of the own trust domain from an authority in the bundle.
+// Decides on a client's certificate: none is fine, else an SVID of the own trust domain from an authority in the
+// bundle.
 runtime::Result<void> verify_client(const Authorities& authorities, const agent::TrustDomain& trust_domain,
                                     std::span<const runtime::Bytes> chain, runtime::WallTime now);
 

@@ -12,11 +12,13 @@ class X509SVID;
 
 namespace steeple::devserver {
 
-runtime::Task<runtime::grpc::Status> attest_agent(ServerContext& context, runtime::grpc::ServerCall& call, const Caller& caller);
+runtime::Task<runtime::grpc::Status> attest_agent(ServerContext& context, runtime::grpc::ServerCall& call,
+                                                  const Caller& caller);
 
 // An agent's SVID for the key of this CSR (DER). Its signature is not checked, as in the real server (server-sync 2.3).
-runtime::Result<runtime::Certificate, runtime::grpc::Status> sign_agent_svid(ServerContext& context, const std::string& id,
-                                                                            const std::string& csr);
+runtime::Result<runtime::Certificate, runtime::grpc::Status> sign_agent_svid(ServerContext& context,
+                                                                             const std::string& id,
+                                                                             const std::string& csr);
 void set_svid(spire::api::types::X509SVID& out, const agent::SpiffeId& id, const runtime::Certificate& svid);
 
 }  // namespace steeple::devserver

@@ -96,7 +96,8 @@ Answer<AgentFilter> parse_filter(const Filter& filter) {
   return parsed;
 }
 
-Answer<v1::CountAgentsResponse> count_agents(ServerContext& context, const Caller&, const v1::CountAgentsRequest& request) {
+Answer<v1::CountAgentsResponse> count_agents(ServerContext& context, const Caller&,
+                                             const v1::CountAgentsRequest& request) {
   auto filter = parse_filter(request.filter());
   if (!filter) return std::move(filter.error());
   v1::CountAgentsResponse response;
@@ -106,7 +107,8 @@ Answer<v1::CountAgentsResponse> count_agents(ServerContext& context, const Calle
   return response;
 }
 
-Answer<v1::ListAgentsResponse> list_agents(ServerContext& context, const Caller&, const v1::ListAgentsRequest& request) {
+Answer<v1::ListAgentsResponse> list_agents(ServerContext& context, const Caller&,
+                                           const v1::ListAgentsRequest& request) {
   auto filter = parse_filter(request.filter());
   if (!filter) return std::move(filter.error());
   v1::ListAgentsResponse response;
@@ -142,7 +144,8 @@ Answer<types::Agent> get_agent(ServerContext& context, const Caller&, const v1::
 }
 
 // With the record goes the alias entry that `token generate -spiffeID` made (server-sync 8.3).
-Answer<google::protobuf::Empty> delete_agent(ServerContext& context, const Caller&, const v1::DeleteAgentRequest& request) {
+Answer<google::protobuf::Empty> delete_agent(ServerContext& context, const Caller&,
+                                             const v1::DeleteAgentRequest& request) {
   auto agent = find_agent(context, request);
   if (!agent) return std::move(agent.error());
   std::string id = (*agent)->spiffe_id;
@@ -172,7 +175,8 @@ Answer<google::protobuf::Empty> ban_agent(ServerContext& context, const Caller&,
   return google::protobuf::Empty();
 }
 
-Answer<v1::RenewAgentResponse> renew_agent(ServerContext& context, const Caller& caller, const v1::RenewAgentRequest& request) {
+Answer<v1::RenewAgentResponse> renew_agent(ServerContext& context, const Caller& caller,
+                                           const v1::RenewAgentRequest& request) {
   const AgentRecord* known = context.datastore.agents().find(caller.spiffe_id);
   auto id = agent::SpiffeId::parse(caller.spiffe_id);
   if (known == nullptr || !id) return Status(StatusCode::kNotFound, "agent not found");
@@ -194,7 +198,8 @@ Answer<v1::RenewAgentResponse> renew_agent(ServerContext& context, const Caller&
   return response;
 }
 
-Answer<v1::PostStatusResponse> post_status(ServerContext& context, const Caller& caller, const v1::PostStatusRequest& request) {
+Answer<v1::PostStatusResponse> post_status(ServerContext& context, const Caller& caller,
+                                           const v1::PostStatusRequest& request) {
   const std::string& version = request.agent_version();
   if (version.size() > kAgentVersionBytesMax) {
     return Status(StatusCode::kInvalidArgument, "agent version is too long (max 255 characters)");
@@ -222,7 +227,8 @@ types::Entry alias_entry(const agent::SpiffeId& alias, const agent::SpiffeId& to
   return entry;
 }
 
-Answer<types::JoinToken> create_join_token(ServerContext& context, const Caller&, const v1::CreateJoinTokenRequest& request) {
+Answer<types::JoinToken> create_join_token(ServerContext& context, const Caller&,
+                                           const v1::CreateJoinTokenRequest& request) {
   if (request.ttl() < 1) return Status(StatusCode::kInvalidArgument, "ttl is required, you must provide one");
   std::optional<agent::SpiffeId> alias;
   if (request.has_agent_id()) {
@@ -240,7 +246,8 @@ Answer<types::JoinToken> create_join_token(ServerContext& context, const Caller&
     STEEPLE_CHECK(context.datastore.join_tokens().prune(context.now() - 24 * 3600));
     STEEPLE_CHECK(context.datastore.join_tokens().add(token.value(), token.expires_at()));
     if (!alias) return {};
-    return context.datastore.entries().put(std::make_shared<types::Entry>(alias_entry(*alias, *token_id, context.now())));
+    return context.datastore.entries().put(
+        std::make_shared<types::Entry>(alias_entry(*alias, *token_id, context.now())));
   });
   if (!written) return status_of(StatusCode::kInternal, "failed to create token", &written.error());
   return token;
@@ -248,10 +255,12 @@ Answer<types::JoinToken> create_join_token(ServerContext& context, const Caller&
 
 #define STEEPLE_AGENT_RPC(name) "/spire.api.server.agent.v1.Agent/" name
 constexpr Rpc kRpcs[] = {
-    {STEEPLE_AGENT_RPC("CountAgents"), MethodKind::kUnary, kLocal | kAdmin, &unary<v1::CountAgentsRequest, count_agents>},
+    {STEEPLE_AGENT_RPC("CountAgents"), MethodKind::kUnary, kLocal | kAdmin,
+     &unary<v1::CountAgentsRequest, count_agents>},
     {STEEPLE_AGENT_RPC("ListAgents"), MethodKind::kUnary, kLocal | kAdmin, &unary<v1::ListAgentsRequest, list_agents>},
     {STEEPLE_AGENT_RPC("GetAgent"), MethodKind::kUnary, kLocal | kAdmin, &unary<v1::GetAgentRequest, get_agent>},
-    {STEEPLE_AGENT_RPC("DeleteAgent"), MethodKind::kUnary, kLocal | kAdmin, &unary<v1::DeleteAgentRequest, delete_agent>},
+    {STEEPLE_AGENT_RPC("DeleteAgent"), MethodKind::kUnary, kLocal | kAdmin,
+     &unary<v1::DeleteAgentRequest, delete_agent>},
     {STEEPLE_AGENT_RPC("BanAgent"), MethodKind::kUnary, kLocal | kAdmin, &unary<v1::BanAgentRequest, ban_agent>},
     {STEEPLE_AGENT_RPC("AttestAgent"), MethodKind::kBidirectional, kAnyone, &attest_agent},
     {STEEPLE_AGENT_RPC("RenewAgent"), MethodKind::kUnary, kAgent, &unary<v1::RenewAgentRequest, renew_agent>},

@@ -1,5 +1,5 @@
-// Agent/AttestAgent (server-sync 8.4): checks in the real server's order, then signs and records in one transaction with the use
-// of a join token, so that a crash never burns a token without an agent to show for it.
+// Agent/AttestAgent (server-sync 8.4): checks in the real server's order, then signs and records in one transaction
+// with the use of a join token, so that a crash never burns a token without an agent to show for it.
 #include <fmt/format.h>
 
 #include "deploy/devserver/services/agent_rpcs.h"
@@ -50,7 +50,8 @@ runtime::Task<Answer<v1::AttestAgentRequest>> receive(ServerCall& call) {
 }
 
 // The exchange with the attestor, until it says who the agent is.
-runtime::Task<Answer<AttestedAgent>> exchange(ServerContext& context, ServerCall& call, const v1::AttestAgentRequest& first) {
+runtime::Task<Answer<AttestedAgent>> exchange(ServerContext& context, ServerCall& call,
+                                              const v1::AttestAgentRequest& first) {
   const std::string& type = first.params().data().type();
   auto factory = context.attestors.find(type);
   if (factory == context.attestors.end()) {

@@ -60,7 +60,8 @@ Answer<std::string> other_trust_domain(const ServerContext& context, const std::
   return name->name();
 }
 
-Answer<types::Bundle> get_federated(ServerContext& context, const Caller&, const v1::GetFederatedBundleRequest& request) {
+Answer<types::Bundle> get_federated(ServerContext& context, const Caller&,
+                                    const v1::GetFederatedBundleRequest& request) {
   auto name = other_trust_domain(context, request.trust_domain(),
                                  "getting a federated bundle for the server's own trust domain");
   if (!name) return std::move(name.error());
@@ -93,14 +94,16 @@ enum class Storing { kCreate, kSet };
 
 // Inside a write(). A refusal is a status of the result, a failure of the datastore an error.
 template <class Request, class OneResult>
-Result<void> store_bundle(ServerContext& context, Storing how, types::Bundle bundle, const Request& request, OneResult& out) {
+Result<void> store_bundle(ServerContext& context, Storing how, types::Bundle bundle, const Request& request,
+                          OneResult& out) {
   auto refuse = [&](Status status) {
     set_status(*out.mutable_status(), status);
     return Result<void>();
   };
-  auto name = other_trust_domain(context, bundle.trust_domain(),
-                                 how == Storing::kCreate ? "creating a federated bundle for the server's own trust domain"
-                                                         : "setting a federated bundle for the server's own trust domain");
+  auto name =
+      other_trust_domain(context, bundle.trust_domain(),
+                         how == Storing::kCreate ? "creating a federated bundle for the server's own trust domain"
+                                                 : "setting a federated bundle for the server's own trust domain");
   if (!name) return refuse(name.error());
   if (auto ok = check_bundle(bundle); !ok) {
     return refuse(status_of(StatusCode::kInvalidArgument, "failed to convert bundle", &ok.error()));
@@ -143,10 +146,11 @@ Result<void> release_entries(ServerContext& context, const std::string& trust_do
   if (federated.empty()) return {};
   using Request = v1::BatchDeleteFederatedBundleRequest;
   if (mode == Request::RESTRICT) {
-    refused = Status(StatusCode::kFailedPrecondition,
-                     fmt::format("failed to delete federated bundle: datastore-sql: cannot delete bundle; federated with {} "
-                                 "registration entries",
-                                 federated.size()));
+    refused =
+        Status(StatusCode::kFailedPrecondition,
+               fmt::format("failed to delete federated bundle: datastore-sql: cannot delete bundle; federated with {} "
+                           "registration entries",
+                           federated.size()));
     return {};
   }
   for (const EntryPtr& entry : federated) {
@@ -167,7 +171,8 @@ Result<void> delete_bundle(ServerContext& context, const std::string& text, int 
   out.set_trust_domain(text);
   auto name = other_trust_domain(context, text, "removing the bundle for the server trust domain");
   Status refused = name ? Status::ok() : name.error();
-  if (name && context.datastore.bundles().find(*name) == nullptr) refused = Status(StatusCode::kNotFound, "bundle not found");
+  if (name && context.datastore.bundles().find(*name) == nullptr)
+    refused = Status(StatusCode::kNotFound, "bundle not found");
   if (refused.is_ok()) STEEPLE_CHECK(release_entries(context, *name, mode, refused));
   if (refused.is_ok()) STEEPLE_CHECK(context.datastore.bundles().erase(*name));
   set_status(*out.mutable_status(), refused);
@@ -177,8 +182,9 @@ Result<void> delete_bundle(ServerContext& context, const std::string& text, int 
 Answer<v1::BatchDeleteFederatedBundleResponse> delete_federated(ServerContext& context, const Caller&,
                                                                 const v1::BatchDeleteFederatedBundleRequest& request) {
   if (!v1::BatchDeleteFederatedBundleRequest::Mode_IsValid(request.mode())) {
-    return Status(StatusCode::kInvalidArgument, fmt::format("failed to parse deletion mode: unhandled delete mode \"{}\"",
-                                                            static_cast<int>(request.mode())));
+    return Status(
+        StatusCode::kInvalidArgument,
+        fmt::format("failed to parse deletion mode: unhandled delete mode \"{}\"", static_cast<int>(request.mode())));
   }
   v1::BatchDeleteFederatedBundleResponse response;
   auto written = context.datastore.write([&]() -> Result<void> {
@@ -201,7 +207,8 @@ constexpr Rpc kRpcs[] = {
     {STEEPLE_BUNDLE_RPC("GetBundle"), MethodKind::kUnary, kAnyone, &unary<v1::GetBundleRequest, get_bundle>},
     {STEEPLE_BUNDLE_RPC("GetFederatedBundle"), MethodKind::kUnary, kLocal | kAdmin | kAgent,
      &unary<v1::GetFederatedBundleRequest, get_federated>},
-    {STEEPLE_BUNDLE_RPC("CountBundles"), MethodKind::kUnary, kLocal | kAdmin, &unary<v1::CountBundlesRequest, count_bundles>},
+    {STEEPLE_BUNDLE_RPC("CountBundles"), MethodKind::kUnary, kLocal | kAdmin,
+     &unary<v1::CountBundlesRequest, count_bundles>},
     {STEEPLE_BUNDLE_RPC("ListFederatedBundles"), MethodKind::kUnary, kLocal | kAdmin,
      &unary<v1::ListFederatedBundlesRequest, list_federated>},
     {STEEPLE_BUNDLE_RPC("BatchCreateFederatedBundle"), MethodKind::kUnary, kLocal | kAdmin,

@@ -20,7 +20,8 @@ runtime::Task<Status> RpcTable::guard(void* guarded, runtime::grpc::ServerCall& 
   }
   Status allowed = context.access.decide(*caller, rpc.allowed, call.path());
   if (!allowed.is_ok()) {
-    context.log.warning("Call refused", {{"method", call.path()}, {"caller_id", caller->spiffe_id}, {"error", allowed.message()}});
+    context.log.warning("Call refused",
+                        {{"method", call.path()}, {"caller_id", caller->spiffe_id}, {"error", allowed.message()}});
     co_return allowed;
   }
   Status status = co_await rpc.handler(context, call, *caller);

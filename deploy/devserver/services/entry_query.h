@@ -13,7 +13,8 @@ class FederatesWithMatch;
 
 namespace steeple::devserver {
 
-// A filter that has been checked. `parse` takes ListEntriesRequest.Filter and CountEntriesRequest.Filter alike (entry_service).
+// A filter that has been checked. `parse` takes ListEntriesRequest.Filter and CountEntriesRequest.Filter alike
+// (entry_service).
 struct EntryFilter {
   std::optional<std::string> spiffe_id;
   std::optional<std::string> parent_id;

@@ -1,5 +1,5 @@
-// spire.api.server.entry.v1.Entry. A batch is one transaction, so that a thousand entries cost one sync to disk; each entry has
-// its own result all the same. Texts: server-sync 8.7.
+// spire.api.server.entry.v1.Entry. A batch is one transaction, so that a thousand entries cost one sync to disk; each
+// entry has its own result all the same. Texts: server-sync 8.7.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -82,18 +82,21 @@ Answer<EntryFilter> parse_filter(const agent::TrustDomain& trust_domain, const F
   return parsed;
 }
 
-Answer<v1::CountEntriesResponse> count_entries(ServerContext& context, const Caller&, const v1::CountEntriesRequest& request) {
+Answer<v1::CountEntriesResponse> count_entries(ServerContext& context, const Caller&,
+                                               const v1::CountEntriesRequest& request) {
   auto filter = parse_filter(context.settings.trust_domain, request.filter());
   if (!filter) return std::move(filter.error());
   v1::CountEntriesResponse response;
-  response.set_count(static_cast<int>(list_entries(context.datastore.entries().index(), *filter, 0, "").entries.size()));
+  response.set_count(
+      static_cast<int>(list_entries(context.datastore.entries().index(), *filter, 0, "").entries.size()));
   return response;
 }
 
 Answer<v1::ListEntriesResponse> list(ServerContext& context, const Caller&, const v1::ListEntriesRequest& request) {
   auto filter = parse_filter(context.settings.trust_domain, request.filter());
   if (!filter) return std::move(filter.error());
-  EntryPage page = list_entries(context.datastore.entries().index(), *filter, request.page_size(), request.page_token());
+  EntryPage page =
+      list_entries(context.datastore.entries().index(), *filter, request.page_size(), request.page_token());
   v1::ListEntriesResponse response;
   for (const EntryPtr& entry : page.entries) *response.add_entries() = masked(*entry, output_mask(request));
   response.set_next_page_token(page.next_token);
@@ -199,7 +202,8 @@ Result<void> delete_entry(ServerContext& context, const std::string& id, v1::Bat
 }
 
 Status too_many(int count) {
-  return Status(StatusCode::kInvalidArgument, fmt::format("{} items in one request, at most {}", count, kBatchItemsMax));
+  return Status(StatusCode::kInvalidArgument,
+                fmt::format("{} items in one request, at most {}", count, kBatchItemsMax));
 }
 
 Answer<v1::BatchCreateEntryResponse> batch_create(ServerContext& context, const Caller&,
@@ -279,7 +283,8 @@ runtime::Task<Status> sync_authorized(ServerContext& context, ServerCall& call, 
 
 #define STEEPLE_ENTRY_RPC(name) "/spire.api.server.entry.v1.Entry/" name
 constexpr Rpc kRpcs[] = {
-    {STEEPLE_ENTRY_RPC("CountEntries"), MethodKind::kUnary, kLocal | kAdmin, &unary<v1::CountEntriesRequest, count_entries>},
+    {STEEPLE_ENTRY_RPC("CountEntries"), MethodKind::kUnary, kLocal | kAdmin,
+     &unary<v1::CountEntriesRequest, count_entries>},
     {STEEPLE_ENTRY_RPC("ListEntries"), MethodKind::kUnary, kLocal | kAdmin, &unary<v1::ListEntriesRequest, list>},
     {STEEPLE_ENTRY_RPC("GetEntry"), MethodKind::kUnary, kLocal | kAdmin, &unary<v1::GetEntryRequest, get_entry>},
     {STEEPLE_ENTRY_RPC("BatchCreateEntry"), MethodKind::kUnary, kLocal | kAdmin,
@@ -291,7 +296,8 @@ constexpr Rpc kRpcs[] = {
     {STEEPLE_ENTRY_RPC("GetAuthorizedEntries"), MethodKind::kUnary, kAgent,
      &unary<v1::GetAuthorizedEntriesRequest, get_authorized>},
 };
-constexpr Rpc kSyncRpc = {STEEPLE_ENTRY_RPC("SyncAuthorizedEntries"), MethodKind::kBidirectional, kAgent, &sync_authorized};
+constexpr Rpc kSyncRpc = {STEEPLE_ENTRY_RPC("SyncAuthorizedEntries"), MethodKind::kBidirectional, kAgent,
+                          &sync_authorized};
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// grpc.health.v1.Health on the private socket. A server that answers is healthy: its state is in memory and on a local disk.
+// grpc.health.v1.Health on the private socket. A server that answers is healthy: its state is in memory and on a local
+// disk.
 #include "deploy/devserver/services/messages.h"
 #include "grpc/health/v1/health.pb.h"
 

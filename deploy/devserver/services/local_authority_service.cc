@@ -1,4 +1,5 @@
-// spire.api.server.localauthority.v1.LocalAuthority, the X.509 half: prepare, activate, taint and revoke authorities by hand.
+// spire.api.server.localauthority.v1.LocalAuthority, the X.509 half: prepare, activate, taint and revoke authorities by
+// hand.
 #include "deploy/devserver/services/messages.h"
 #include "deploy/devserver/services/rules.h"
 #include "spire/api/server/localauthority/v1/localauthority.pb.h"
@@ -18,7 +19,8 @@ void set_state(v1::AuthorityState& out, const AuthorityRecord& authority) {
 }
 
 Status failed(std::string_view doing, const Error& error) {
-  if (error.code() == runtime::ErrorCode::kInvalidArgument) return Status(StatusCode::kInvalidArgument, error.message());
+  if (error.code() == runtime::ErrorCode::kInvalidArgument)
+    return Status(StatusCode::kInvalidArgument, error.message());
   return status_of(StatusCode::kInternal, doing, &error);
 }
 
@@ -32,7 +34,8 @@ Answer<v1::GetX509AuthorityStateResponse> get_state(ServerContext& context, cons
   return response;
 }
 
-Answer<v1::PrepareX509AuthorityResponse> prepare(ServerContext& context, const Caller&, const v1::PrepareX509AuthorityRequest&) {
+Answer<v1::PrepareX509AuthorityResponse> prepare(ServerContext& context, const Caller&,
+                                                 const v1::PrepareX509AuthorityRequest&) {
   auto authority = context.authorities.prepare_x509();
   if (!authority) return failed("failed to prepare X.509 authority", authority.error());
   v1::PrepareX509AuthorityResponse response;
@@ -49,7 +52,8 @@ Answer<v1::ActivateX509AuthorityResponse> activate(ServerContext& context, const
   return response;
 }
 
-Answer<v1::TaintX509AuthorityResponse> taint(ServerContext& context, const Caller&, const v1::TaintX509AuthorityRequest& request) {
+Answer<v1::TaintX509AuthorityResponse> taint(ServerContext& context, const Caller&,
+                                             const v1::TaintX509AuthorityRequest& request) {
   auto authority = context.authorities.taint_x509(request.authority_id());
   if (!authority) return failed("failed to taint X.509 authority", authority.error());
   context.authorities_changed();

@@ -1,4 +1,5 @@
-// Between a call's bytes and a function on messages. Templates over protobuf messages; included by the services' .cc only.
+// Between a call's bytes and a function on messages. Templates over protobuf messages; included by the services' .cc
+// only.
 #pragma once
 
 #include "deploy/devserver/services/context.h"
@@ -30,7 +31,8 @@ inline runtime::Task<runtime::grpc::Status> send(runtime::grpc::ServerCall& call
 
 // A unary RPC whose work is one function that does not wait: Answer<Response> function(context, caller, request).
 template <class Request, auto kFunction>
-runtime::Task<runtime::grpc::Status> unary(ServerContext& context, runtime::grpc::ServerCall& call, const Caller& caller) {
+runtime::Task<runtime::grpc::Status> unary(ServerContext& context, runtime::grpc::ServerCall& call,
+                                           const Caller& caller) {
   Request request;
   if (!decode(request, call.request())) co_return malformed_message();
   auto answer = kFunction(context, caller, request);

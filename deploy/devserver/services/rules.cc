@@ -35,8 +35,8 @@ bool is_entry_id_character(char c) {
 }
 
 Result<void> check_label(std::string_view label) {
-  bool hyphens_wrong = label.empty() || label.front() == '-' || label.back() == '-' ||
-                       (label.size() >= 4 && label.substr(2, 2) == "--");
+  bool hyphens_wrong =
+      label.empty() || label.front() == '-' || label.back() == '-' || (label.size() >= 4 && label.substr(2, 2) == "--");
   auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   if (hyphens_wrong || label.size() > 63 || !std::all_of(label.begin(), label.end(), allowed)) {
     return invalid(fmt::format("idna error: invalid label \"{}\"", label));
@@ -90,7 +90,8 @@ Result<void> check_role(const TrustDomain& trust_domain, const SpiffeId& id, IdR
                                trust_domain.name(), why));
   };
   if (id.path().empty()) return refused("path is empty");
-  if (role == IdRole::kWorkload && agent::is_reserved_path(id.path())) return refused("path is in the reserved namespace");
+  if (role == IdRole::kWorkload && agent::is_reserved_path(id.path()))
+    return refused("path is in the reserved namespace");
   if (role == IdRole::kAgent && !agent::is_agent_path(id.path())) return refused("path is not in the agent namespace");
   return {};
 }

@@ -1,5 +1,6 @@
-// What the server accepts from those who administer it (server-sync 8.7): conversions and checks of ids, entries, selectors and
-// bundles, with the real server's texts. Pure. An Error's message is the inner text; status_of adds the outer one.
+// What the server accepts from those who administer it (server-sync 8.7): conversions and checks of ids, entries,
+// selectors and bundles, with the real server's texts. Pure. An Error's message is the inner text; status_of adds the
+// outer one.
 #pragma once
 
 #include <string>
@@ -29,19 +30,20 @@ namespace steeple::devserver {
 
 inline constexpr std::size_t kHintBytesMax = 1024;
 inline constexpr std::size_t kEntryIdBytesMax = 255;
-inline constexpr int kBatchItemsMax = 50'000;         // entries or ids of one request
+inline constexpr int kBatchItemsMax = 50'000;  // entries or ids of one request
 inline constexpr int kSelectorsOfEntryMax = 1'000;
 inline constexpr int kAuthoritiesOfBundleMax = 1'000;
 
 // "DOING: inner" (NOT_FOUND never has the inner text).
-runtime::grpc::Status status_of(runtime::grpc::StatusCode code, std::string_view doing, const runtime::Error* inner = nullptr);
+runtime::grpc::Status status_of(runtime::grpc::StatusCode code, std::string_view doing,
+                                const runtime::Error* inner = nullptr);
 void set_status(spire::api::types::Status& out, const runtime::grpc::Status& status);  // OK has the message "OK"
 
 runtime::Result<agent::SpiffeId> id_of(const spire::api::types::SPIFFEID& id);
 enum class IdRole { kMember, kWorkload, kAgent };
 // `id` is null when the message had none.
-runtime::Result<agent::SpiffeId> id_in_role(const agent::TrustDomain& trust_domain, const spire::api::types::SPIFFEID* id,
-                                            IdRole role);
+runtime::Result<agent::SpiffeId> id_in_role(const agent::TrustDomain& trust_domain,
+                                            const spire::api::types::SPIFFEID* id, IdRole role);
 runtime::Result<void> check_role(const agent::TrustDomain& trust_domain, const agent::SpiffeId& id, IdRole role);
 void set_id(spire::api::types::SPIFFEID& out, const agent::SpiffeId& id);
 

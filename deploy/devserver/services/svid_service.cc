@@ -1,4 +1,5 @@
-// spire.api.server.svid.v1.SVID: batches of X509-SVIDs signed on a worker thread, minting, JWT-SVIDs. Texts: server-sync 3.6, 3.7.
+// spire.api.server.svid.v1.SVID: batches of X509-SVIDs signed on a worker thread, minting, JWT-SVIDs. Texts:
+// server-sync 3.6, 3.7.
 #include <fmt/format.h>
 
 #include "deploy/devserver/services/agent_rpcs.h"
@@ -68,7 +69,8 @@ SigningJob make_job(ServerContext& context, const std::vector<EntryPtr>& entries
     job.csr = params.csr();
     job.request.spiffe_id = id_text(entry->spiffe_id());
     job.request.dns_names.assign(entry->dns_names().begin(), entry->dns_names().end());
-    job.request.ttl = entry->x509_svid_ttl() > 0 ? std::chrono::seconds(entry->x509_svid_ttl()) : context.settings.x509_svid_ttl;
+    job.request.ttl =
+        entry->x509_svid_ttl() > 0 ? std::chrono::seconds(entry->x509_svid_ttl()) : context.settings.x509_svid_ttl;
     if (context.settings.faults.unsignable.contains(job.request.spiffe_id)) {
       job.status = Status(StatusCode::kInternal, "failed to sign X509-SVID: refused by the development block");
     }
@@ -81,9 +83,10 @@ runtime::Task<Status> batch_new_x509_svid(ServerContext& context, ServerCall& ca
   if (!decode(request, call.request())) co_return malformed_message();
   if (request.params().empty()) co_return Status(StatusCode::kInvalidArgument, "missing parameters");
   if (request.params_size() > kSvidsOfBatchMax) {
-    co_return Status(StatusCode::kResourceExhausted,
-                     fmt::format("rejecting request due to certificate signing rate limiting: rate ({}) exceeds burst size ({})",
-                                 request.params_size(), kSvidsOfBatchMax));
+    co_return Status(
+        StatusCode::kResourceExhausted,
+        fmt::format("rejecting request due to certificate signing rate limiting: rate ({}) exceeds burst size ({})",
+                    request.params_size(), kSvidsOfBatchMax));
   }
   std::vector<EntryPtr> entries = authorised_entries(context, caller);
   std::vector<SigningJob> jobs;
@@ -106,7 +109,8 @@ runtime::Task<Status> batch_new_x509_svid(ServerContext& context, ServerCall& ca
   co_return co_await send(call, encode(response));
 }
 
-Answer<v1::MintX509SVIDResponse> mint_x509_svid(ServerContext& context, const Caller&, const v1::MintX509SVIDRequest& request) {
+Answer<v1::MintX509SVIDResponse> mint_x509_svid(ServerContext& context, const Caller&,
+                                                const v1::MintX509SVIDRequest& request) {
   auto refused = [](std::string text) { return Status(StatusCode::kInvalidArgument, std::move(text)); };
   if (request.csr().empty()) return refused("missing CSR");
   auto csr = runtime::parse_csr(runtime::as_bytes(request.csr()));
@@ -136,7 +140,8 @@ Answer<v1::MintX509SVIDResponse> mint_x509_svid(ServerContext& context, const Ca
 }
 
 Answer<types::JWTSVID> mint_jwt(ServerContext& context, const types::SPIFFEID* spiffe_id,
-                                const google::protobuf::RepeatedPtrField<std::string>& audience, std::int64_t ttl, bool with_jti) {
+                                const google::protobuf::RepeatedPtrField<std::string>& audience, std::int64_t ttl,
+                                bool with_jti) {
   auto id = id_in_role(context.settings.trust_domain, spiffe_id, IdRole::kWorkload);
   if (!id) return status_of(StatusCode::kInvalidArgument, "invalid SPIFFE ID", &id.error());
   JwtRequest wanted;
@@ -147,7 +152,8 @@ Answer<types::JWTSVID> mint_jwt(ServerContext& context, const types::SPIFFEID* s
   const JwtIssuer& issuer = context.authorities.jwt();
   wanted.spiffe_id = id->text();
   wanted.issued_at = context.now();
-  wanted.expires_at = std::min(wanted.issued_at + (ttl > 0 ? ttl : context.settings.jwt_svid_ttl.count()), issuer.expires_at);
+  wanted.expires_at =
+      std::min(wanted.issued_at + (ttl > 0 ? ttl : context.settings.jwt_svid_ttl.count()), issuer.expires_at);
   wanted.with_jti = with_jti;
   auto token = sign_jwt(issuer.key, issuer.key_id, wanted);
   if (!token) return status_of(StatusCode::kInternal, "failed to sign JWT-SVID", &token.error());
@@ -159,7 +165,8 @@ Answer<types::JWTSVID> mint_jwt(ServerContext& context, const types::SPIFFEID* s
   return svid;
 }
 
-Answer<v1::NewJWTSVIDResponse> new_jwt_svid(ServerContext& context, const Caller& caller, const v1::NewJWTSVIDRequest& request) {
+Answer<v1::NewJWTSVIDResponse> new_jwt_svid(ServerContext& context, const Caller& caller,
+                                            const v1::NewJWTSVIDRequest& request) {
   EntryPtr entry = find_authorised(authorised_entries(context, caller), request.entry_id());
   if (entry == nullptr) return Status(StatusCode::kNotFound, "entry not found or not authorized");
   auto svid = mint_jwt(context, &entry->spiffe_id(), request.audience(), entry->jwt_svid_ttl(),
@@ -170,7 +177,8 @@ Answer<v1::NewJWTSVIDResponse> new_jwt_svid(ServerContext& context, const Caller
   return response;
 }
 
-Answer<v1::MintJWTSVIDResponse> mint_jwt_svid(ServerContext& context, const Caller&, const v1::MintJWTSVIDRequest& request) {
+Answer<v1::MintJWTSVIDResponse> mint_jwt_svid(ServerContext& context, const Caller&,
+                                              const v1::MintJWTSVIDRequest& request) {
   auto svid = mint_jwt(context, request.has_id() ? &request.id() : nullptr, request.audience(), request.ttl(), false);
   if (!svid) return std::move(svid.error());
   v1::MintJWTSVIDResponse response;
@@ -182,8 +190,10 @@ Answer<v1::MintJWTSVIDResponse> mint_jwt_svid(ServerContext& context, const Call
 constexpr Rpc kRpcs[] = {
     {STEEPLE_SVID_RPC("BatchNewX509SVID"), MethodKind::kUnary, kAgent, &batch_new_x509_svid},
     {STEEPLE_SVID_RPC("NewJWTSVID"), MethodKind::kUnary, kAgent, &unary<v1::NewJWTSVIDRequest, new_jwt_svid>},
-    {STEEPLE_SVID_RPC("MintX509SVID"), MethodKind::kUnary, kLocal | kAdmin, &unary<v1::MintX509SVIDRequest, mint_x509_svid>},
-    {STEEPLE_SVID_RPC("MintJWTSVID"), MethodKind::kUnary, kLocal | kAdmin, &unary<v1::MintJWTSVIDRequest, mint_jwt_svid>},
+    {STEEPLE_SVID_RPC("MintX509SVID"), MethodKind::kUnary, kLocal | kAdmin,
+     &unary<v1::MintX509SVIDRequest, mint_x509_svid>},
+    {STEEPLE_SVID_RPC("MintJWTSVID"), MethodKind::kUnary, kLocal | kAdmin,
+     &unary<v1::MintJWTSVIDRequest, mint_jwt_svid>},
 };
 
 }  // namespace

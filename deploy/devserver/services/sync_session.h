@@ -1,5 +1,5 @@
-// The server's side of one SyncAuthorizedEntries stream (server-sync 3.3), sans I/O: requests in, responses out. Works on the
-// entries that were authorised when the stream began.
+// The server's side of one SyncAuthorizedEntries stream (server-sync 3.3), sans I/O: requests in, responses out. Works
+// on the entries that were authorised when the stream began.
 #pragma once
 
 #include <memory>
