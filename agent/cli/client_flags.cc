@@ -65,8 +65,8 @@ Result<std::string> resolve_socket(const SocketFlags& socket, const Environment&
   const std::string by_environment = environment(kSocketEnvironment).value_or("");
   if (!socket.instance.empty()) {
     if (pattern.empty()) {
-      return wrong(fmt::format(" {} environment variable must be defined when using the instance flag",
-                               kTemplateEnvironment));
+      return wrong(
+          fmt::format(" {} environment variable must be defined when using the instance flag", kTemplateEnvironment));
     }
     if (pattern.find("%i") == std::string::npos) {
       return wrong(fmt::format("failed to find %i in {}", kTemplateEnvironment));

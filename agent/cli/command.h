@@ -1,6 +1,6 @@
-// The agent's commands and how words select one: the longest known sequence of leading words; everything after it belongs
-// to the command (config-cli 4.1). Texts and exit codes are those that scripts know. To add a command: its file, a row in
-// commands.cc.
+// The agent's commands and how words select one: the longest known sequence of leading words; everything after it
+// belongs to the command (config-cli 4.1). Texts and exit codes are those that scripts know. To add a command: its
+// file, a row in commands.cc.
 #pragma once
 
 #include <span>

@@ -1,11 +1,8 @@
 #include "agent/cli/workload_client.h"
 
-#include <fmt/format.h>
-
 #include <csignal>
 
 #include "grpc/health/v1/health.pb.h"
-#include "runtime/core/go_text.h"
 #include "runtime/engine/unix_transport.h"
 #include "runtime/loop/signals.h"
 #include "runtime/task/blocking.h"
@@ -63,11 +60,11 @@ Task<Result<Bytes, Status>> fetch_first(Loop& loop, std::string socket, Deadline
   {
     auto stream = co_await open_fetch(*channel, deadline, StopToken());
     if (!stream) {
-      answer = in_grpc_go_words(stream.error(), *channel);
+      answer = std::move(stream.error());
     } else {
       Result<std::optional<Bytes>, Status> message = co_await (*stream)->receive();
       if (!message) {
-        answer = in_grpc_go_words(message.error(), *channel);
+        answer = std::move(message.error());
       } else if (*message) {
         answer = std::move(**message);
       }
@@ -84,7 +81,7 @@ Task<Result<int, Status>> check_once(Loop& loop, std::string socket) {
   Result<int, Status> answer = 0;
   ::grpc::health::v1::HealthCheckResponse response;
   if (!message) {
-    answer = in_grpc_go_words(message.error(), *channel);
+    answer = std::move(message.error());
   } else if (!response.ParseFromArray(message->data(), static_cast<int>(message->size()))) {
     answer = Status(StatusCode::kInternal, "failed to unmarshal the received message");
   } else {
@@ -102,10 +99,10 @@ const Status& cancelled() {
 // One stream, until it ends. `received` counts its messages.
 Task<Status> follow(Channel& channel, WatchEvents& events, StopToken stop, int& received) {
   auto stream = co_await open_fetch(channel, Deadline::never(), stop);
-  if (!stream) co_return in_grpc_go_words(stream.error(), channel);
+  if (!stream) co_return std::move(stream.error());
   for (;;) {
     Result<std::optional<Bytes>, Status> message = co_await (*stream)->receive();
-    if (!message) co_return in_grpc_go_words(message.error(), channel);
+    if (!message) co_return std::move(message.error());
     if (!*message) co_return Status(StatusCode::kUnavailable, "error reading from server: EOF");
     ++received;
     events.on_message(**message);
@@ -126,22 +123,14 @@ Task<std::string> watch_until_stopped(Loop& loop, std::string socket, WatchEvent
     }
     if (received > 0) attempt = 1;
     const Deadline pause = Deadline::in(kBackoffStep * std::min(attempt, kBackoffStepsMax));
-    if (Result<void> waited = co_await runtime::sleep_until(loop, pause, stop); !waited) ended_with = "context canceled";
+    if (Result<void> waited = co_await runtime::sleep_until(loop, pause, stop); !waited)
+      ended_with = "context canceled";
   }
   co_await channel->close(StopReason::kShutdown);
   co_return ended_with;
 }
 
 }  // namespace
-
-Status in_grpc_go_words(const Status& status, const Channel& channel) {
-  const bool worded = status.message().starts_with("connection error:");
-  if (status.code() == StatusCode::kUnavailable && channel.last_connect_error() && !worded) {
-    const std::string cause = "transport: Error while dialing: " + channel.last_connect_error()->message();
-    return Status(status.code(), "connection error: desc = " + runtime::go_quote(cause));
-  }
-  return status;
-}
 
 Result<Bytes, Status> fetch_x509_svid(const std::string& socket, Deadline deadline) {
   Loop loop;

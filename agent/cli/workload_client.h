@@ -1,4 +1,5 @@
-// One call to a local agent over its Unix socket, for the command line. Each use has its own loop; blocking; main thread.
+// One call to a local agent over its Unix socket, for the command line. Each use has its own loop; blocking; main
+// thread.
 #pragma once
 
 #include <functional>
@@ -18,8 +19,8 @@ runtime::Result<runtime::Bytes, runtime::grpc::Status> fetch_x509_svid(const std
 // The health service's answer, as its number in HealthCheckResponse.ServingStatus.
 runtime::Result<int, runtime::grpc::Status> check_health(const std::string& socket);
 
-// Follows FetchX509SVID until interrupted (SIGINT) or refused for good, with a linear back-off from 1 s to 30 s. Returns
-// the error it ended with; every error before, and that one too if it is a status, went to `on_error`.
+// Follows FetchX509SVID until interrupted (SIGINT) or refused for good, with a linear back-off from 1 s to 30 s.
+// Returns the error it ended with; every error before, and that one too if it is a status, went to `on_error`.
 class WatchEvents {
  public:
   virtual ~WatchEvents() = default;
@@ -27,8 +28,5 @@ class WatchEvents {
   virtual void on_error(const std::string& text) = 0;
 };
 std::string watch_x509_svids(const std::string& socket, WatchEvents& events);
-
-// A status as grpc-go would word it, from what the channel knows of the connection.
-runtime::grpc::Status in_grpc_go_words(const runtime::grpc::Status& status, const runtime::grpc::Channel& channel);
 
 }  // namespace steeple::agent::cli

@@ -1,5 +1,5 @@
-// `api fetch x509 -write`: files are truncated in place and keep the mode they have (config-cli 4.3), since watchers and
-// bind mounts of these paths rely on the inode.
+// `api fetch x509 -write`: files are truncated in place and keep the mode they have (config-cli 4.3), since watchers
+// and bind mounts of these paths rely on the inode.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>

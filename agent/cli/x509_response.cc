@@ -42,8 +42,8 @@ Result<void> verify_entry(const X509Entry& entry, runtime::WallTime now) {
     return runtime::with_context(runtime::verify_chain(leaf, intermediates, entry.bundle, now),
                                  "x509svid: could not verify leaf certificate");
   };
-  return runtime::with_context(verify(), fmt::format("{} SVID failed verification against bundle",
-                                                     runtime::go_quote(entry.spiffe_id)));
+  return runtime::with_context(
+      verify(), fmt::format("{} SVID failed verification against bundle", runtime::go_quote(entry.spiffe_id)));
 }
 
 std::string validity(std::string_view label, const runtime::Certificate& certificate) {
@@ -55,7 +55,8 @@ std::string pretty_entry(const X509Entry& entry, bool with_hint) {
   std::string text = fmt::format("SPIFFE ID:\t\t{}\n", entry.spiffe_id);
   if (with_hint && !entry.hint.empty()) text += fmt::format("Hint:\t\t\t{}\n", entry.hint);
   text += validity("SVID", entry.chain.front());
-  for (std::size_t i = 1; i < entry.chain.size(); ++i) text += validity(fmt::format("Intermediate #{}", i), entry.chain[i]);
+  for (std::size_t i = 1; i < entry.chain.size(); ++i)
+    text += validity(fmt::format("Intermediate #{}", i), entry.chain[i]);
   for (std::size_t i = 0; i < entry.bundle.size(); ++i) text += validity(fmt::format("CA #{}", i + 1), entry.bundle[i]);
   return text;
 }
@@ -89,9 +90,9 @@ Result<X509Response> parse_x509_response(runtime::BytesView message, ResponseUse
     const ::X509SVID& svid = raw.svids(i);
     const bool repeated = !svid.hint().empty() && !hints.insert(svid.hint()).second;
     if (repeated && use == ResponseUse::kWatched) continue;
-    STEEPLE_TRY(entry, runtime::with_context(parse_entry(svid),
-                                             fmt::format("failed to parse svid entry {} for spiffe id {}", i,
-                                                         runtime::go_quote(svid.spiffe_id()))));
+    STEEPLE_TRY(
+        entry, runtime::with_context(parse_entry(svid), fmt::format("failed to parse svid entry {} for spiffe id {}", i,
+                                                                    runtime::go_quote(svid.spiffe_id()))));
     response.entries.push_back(std::move(entry));
   }
   return response;
@@ -104,12 +105,14 @@ Result<void> verify_x509_response(const X509Response& response, runtime::WallTim
 
 std::string pretty_x509_response(const X509Response& response, std::chrono::nanoseconds took, ResponseUse use) {
   const std::size_t count = response.entries.size();
-  std::string text = fmt::format("Received {} svid{} after {}\n", count, count == 1 ? "" : "s", runtime::go_duration(took));
+  std::string text =
+      fmt::format("Received {} svid{} after {}\n", count, count == 1 ? "" : "s", runtime::go_duration(took));
   for (const X509Entry& entry : response.entries) {
     text += "\n" + pretty_entry(entry, use == ResponseUse::kFetched);
     for (const auto& [id, bundle] : response.federated_bundles) {
       const std::string_view name = use == ResponseUse::kFetched ? std::string_view(id) : bare_name(id);
-      for (std::size_t i = 0; i < bundle.size(); ++i) text += validity(fmt::format("[{}] CA #{}", name, i + 1), bundle[i]);
+      for (std::size_t i = 0; i < bundle.size(); ++i)
+        text += validity(fmt::format("[{}] CA #{}", name, i + 1), bundle[i]);
     }
   }
   return text + "\n";

@@ -25,8 +25,8 @@ struct X509Response {
   std::map<std::string, runtime::Certificates> federated_bundles;  // by trust domain ID
 };
 
-// `watched`: as go-spiffe's client takes it, which `api watch` uses: a federated bundle may be without certificates, and
-// of several SVIDs with one hint the first counts.
+// `watched`: as go-spiffe's client takes it, which `api watch` uses: a federated bundle may be without certificates,
+// and of several SVIDs with one hint the first counts.
 enum class ResponseUse { kFetched, kWatched };
 runtime::Result<X509Response> parse_x509_response(runtime::BytesView message, ResponseUse use);
 

@@ -1,5 +1,6 @@
-// What the agent runs with: the file and the flags merged, given defaults, checked. Made by load_config() (load.h), moved
-// into run_agent(). Times are durations, texts with a fixed set of values are enums, paths of sockets are absolute.
+// What the agent runs with: the file and the flags merged, given defaults, checked. Made by load_config() (load.h),
+// moved into run_agent(). Times are durations, texts with a fixed set of values are enums, paths of sockets are
+// absolute.
 #pragma once
 
 #include <chrono>
@@ -49,7 +50,7 @@ struct AgentConfig {
   bool disable_sds_api = false;
 
   WorkloadKeyType workload_key_type = WorkloadKeyType::kEcP256;
-  std::int64_t x509_svid_cache_max_size = 0;     // 0: the default
+  std::int64_t x509_svid_cache_max_size = 0;       // 0: the default
   std::chrono::nanoseconds availability_target{};  // 0: none
   std::chrono::nanoseconds sync_interval{};        // 0 or less: the default
   bool use_sync_authorized_entries = true;

@@ -41,14 +41,16 @@ Result<void> check_bundle_sources(const AgentSection& agent) {
   const bool url = !agent.trust_bundle_url.empty();
   if (agent.insecure_bootstrap) {
     if (url && path) {
-      return invalid("only one of insecure_bootstrap, trust_bundle_url, or trust_bundle_path can be specified, "
-                     "not the three options");
+      return invalid(
+          "only one of insecure_bootstrap, trust_bundle_url, or trust_bundle_path can be specified, "
+          "not the three options");
     }
     if (url) return not_both("insecure_bootstrap", "trust_bundle_url");
     if (path) return not_both("insecure_bootstrap", "trust_bundle_path");
   } else if (!path && !url && agent.trust_bundle_spiffe_workload_api.empty()) {
-    return invalid("trust_bundle_path, trust_bundle_url, or trust_bundle_spiffe_workload_api must be configured "
-                   "unless insecure_bootstrap is set");
+    return invalid(
+        "trust_bundle_path, trust_bundle_url, or trust_bundle_spiffe_workload_api must be configured "
+        "unless insecure_bootstrap is set");
   }
   if (url && path) return not_both("trust_bundle_url", "trust_bundle_path");
   if (agent.trust_bundle_format != "pem" && agent.trust_bundle_format != "spiffe") {
@@ -92,9 +94,10 @@ Result<bool> shares_directory(const std::string& inner, const std::string& outer
 bool has_public_socket(const AgentSection& agent) { return !agent.disable_workload_api || !agent.disable_sds_api; }
 
 Error socket_inside(std::string_view which) {
-  return invalid(fmt::format("{} socket cannot be in the same directory or a subdirectory as that containing the "
-                             "Workload API socket",
-                             which));
+  return invalid(
+      fmt::format("{} socket cannot be in the same directory or a subdirectory as that containing the "
+                  "Workload API socket",
+                  which));
 }
 
 Result<void> check_reference_types(const BrokerEntry& entry) {
@@ -133,8 +136,8 @@ Result<void> check_required_and_sources(const AgentSection& agent) {
   STEEPLE_CHECK(check_bundle_sources(agent));
   STEEPLE_CHECK(check_bundle_url(agent));
   const auto no_pipes = [](std::string_view key, std::string_view instead) {
-    return invalid(fmt::format("invalid configuration: {} is not supported in this platform; please use {} instead", key,
-                               instead));
+    return invalid(fmt::format("invalid configuration: {} is not supported in this platform; please use {} instead",
+                               key, instead));
   };
   if (!agent.experimental.named_pipe_name.empty()) return no_pipes("named_pipe_name", "socket_path");
   if (!agent.experimental.admin_named_pipe_name.empty()) return no_pipes("admin_named_pipe_name", "admin_socket_path");
@@ -153,9 +156,10 @@ Result<void> check_delegates(const AgentSection& agent, const TrustDomain& trust
     Result<SpiffeId> id = SpiffeId::parse(delegate);
     if (!id) return std::move(id.error()).with_context("error validating authorized delegate");
     if (!id->member_of(trust_domain)) {
-      return invalid(fmt::format("error validating authorized delegate: SPIFFE ID \"{}\" is not a member of trust domain "
-                                 "\"{}\"",
-                                 id->text(), trust_domain.name()));
+      return invalid(
+          fmt::format("error validating authorized delegate: SPIFFE ID \"{}\" is not a member of trust domain "
+                      "\"{}\"",
+                      id->text(), trust_domain.name()));
     }
   }
   return {};
@@ -172,9 +176,9 @@ Result<void> check_broker(const AgentSection& agent) {
     if (inside) return socket_inside("broker");
   }
   if (!broker.bind_address.empty()) {
-    STEEPLE_CHECK(runtime::with_context(
-        check_host_port(broker.bind_address),
-        fmt::format("invalid experimental.broker.bind_address \"{}\"", broker.bind_address)));
+    STEEPLE_CHECK(
+        runtime::with_context(check_host_port(broker.bind_address),
+                              fmt::format("invalid experimental.broker.bind_address \"{}\"", broker.bind_address)));
   }
   std::set<std::string> seen;
   for (std::size_t i = 0; i < broker.brokers.size(); ++i) {

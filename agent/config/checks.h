@@ -14,8 +14,8 @@ runtime::Result<void> check_delegates(const AgentSection& agent, const TrustDoma
 runtime::Result<void> check_broker(const AgentSection& agent);
 runtime::Result<void> check_rate_limits(const RateLimitSection& limits);
 
-// Logs one line per section with keys nobody knows, and fails when there was one. Sections where SPIRE overlooks them get
-// a warning.
+// Logs one line per section with keys nobody knows, and fails when there was one. Sections where SPIRE overlooks them
+// get a warning.
 runtime::Result<void> check_unknown_keys(const ConfigFile& file, const runtime::Logger& log);
 
 // Keys that are accepted without effect, and old spellings: one warning each.

@@ -1,6 +1,6 @@
-// Command-line flags with the semantics and the texts of Go's flag package (config-cli 4.2), for the agent's commands and
-// the development server's. Parsing stops at the first word that is no flag, or after "--". Pure; a set points into the
-// variables it fills.
+// Command-line flags with the semantics and the texts of Go's flag package (config-cli 4.2), for the agent's commands
+// and the development server's. Parsing stops at the first word that is no flag, or after "--". Pure; a set points into
+// the variables it fills.
 #pragma once
 
 #include <chrono>

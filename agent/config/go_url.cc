@@ -108,7 +108,9 @@ Result<GoUrl> cut_url(std::string_view text) {
 }
 
 Result<void> check_tcp_address(const GoUrl& url) {
-  const auto refuse = [](std::string_view what) { return malformed(fmt::format("workload endpoint tcp socket URI {}", what)); };
+  const auto refuse = [](std::string_view what) {
+    return malformed(fmt::format("workload endpoint tcp socket URI {}", what));
+  };
   if (!url.opaque.empty()) return refuse("must not be opaque");
   if (url.has_user) return refuse("must not include user info");
   if (url.host.empty()) return refuse("must include a host");
@@ -125,7 +127,9 @@ Result<void> check_tcp_address(const GoUrl& url) {
 }
 
 Result<void> check_unix_address(const GoUrl& url) {
-  const auto refuse = [](std::string_view what) { return malformed(fmt::format("workload endpoint unix socket URI {}", what)); };
+  const auto refuse = [](std::string_view what) {
+    return malformed(fmt::format("workload endpoint unix socket URI {}", what));
+  };
   if (!url.opaque.empty()) return refuse("must not be opaque");
   if (url.has_user) return refuse("must not include user info");
   if (url.host.empty() && url.path.empty()) return refuse("must include a path");

@@ -71,7 +71,8 @@ Result<void> set_log(const AgentSection& agent, const LoadContext& context, Agen
   }
   Result<runtime::LogLevel> level = runtime::parse_log_level(agent.log_level);
   if (!level) {
-    return invalid(fmt::format("could not start logger: not a valid logrus Level: {}", runtime::go_quote(agent.log_level)));
+    return invalid(
+        fmt::format("could not start logger: not a valid logrus Level: {}", runtime::go_quote(agent.log_level)));
   }
   runtime::LogFormat format = runtime::LogFormat::kDefault;
   if (const std::string wanted = lower_case(agent.log_format); wanted == "text") {
@@ -79,7 +80,8 @@ Result<void> set_log(const AgentSection& agent, const LoadContext& context, Agen
   } else if (wanted == "json") {
     format = runtime::LogFormat::kJson;
   } else if (!wanted.empty()) {
-    return invalid(fmt::format("could not start logger: unknown logger format: {}", runtime::go_quote(agent.log_format)));
+    return invalid(
+        fmt::format("could not start logger: unknown logger format: {}", runtime::go_quote(agent.log_format)));
   }
   config.log = Logger(std::move(sink), *level, format);
   config.log_selectors = agent.log_selectors;
@@ -164,7 +166,8 @@ Result<void> set_key_type(const AgentSection& agent, AgentConfig& config) {
   if (agent.sds.default_bundle_name == agent.sds.default_all_bundles_name) {
     config.log.warning(
         "The \"default_bundle_name\" and \"default_all_bundles_name\" configurables have the same value. "
-        "\"default_all_bundles_name\" will be ignored. Please configure distinct values or use the defaults. This will be "
+        "\"default_all_bundles_name\" will be ignored. Please configure distinct values or use the defaults. This will "
+        "be "
         "a configuration error in a future release.");
   }
   const std::string type = lower_case(agent.workload_x509_svid_key_type);
@@ -186,7 +189,8 @@ Result<void> set_availability_target(const AgentSection& agent, AgentConfig& con
   Result<nanoseconds> target = runtime::parse_go_duration(agent.availability_target);
   if (!target) return std::move(target.error()).with_context("unable to parse availability_target");
   if (*target < kAvailabilityTargetMin) {
-    return invalid(fmt::format("availability_target must be at least {}", runtime::go_duration(kAvailabilityTargetMin)));
+    return invalid(
+        fmt::format("availability_target must be at least {}", runtime::go_duration(kAvailabilityTargetMin)));
   }
   config.availability_target = *target;
   return {};
@@ -217,7 +221,8 @@ void set_plain_values(const AgentSection& agent, AgentConfig& config) {
   config.bootstrap.path = agent.trust_bundle_path;
   config.bootstrap.url = agent.trust_bundle_url;
   config.bootstrap.unix_socket = agent.trust_bundle_unix_socket;
-  config.bootstrap.format = agent.trust_bundle_format == "spiffe" ? TrustBundleFormat::kSpiffe : TrustBundleFormat::kPem;
+  config.bootstrap.format =
+      agent.trust_bundle_format == "spiffe" ? TrustBundleFormat::kSpiffe : TrustBundleFormat::kPem;
 }
 
 void warn_about_experiments(const ExperimentalSection& experimental, const Logger& log) {

@@ -1,6 +1,6 @@
-// Loads the agent's configuration as `run` and `validate` do: file, flags, defaults, all checks in SPIRE's order and words
-// (config-cli 2.1 to 2.3), then what this version of Steeple does not have. Nothing is bound; the only traces are those of
-// SPIRE: log_file is opened, join_token_file is read. Warnings and unknown keys go to the configured log.
+// Loads the agent's configuration as `run` and `validate` do: file, flags, defaults, all checks in SPIRE's order and
+// words (config-cli 2.1 to 2.3), then what this version of Steeple does not have. Nothing is bound; the only traces are
+// those of SPIRE: log_file is opened, join_token_file is read. Warnings and unknown keys go to the configured log.
 #pragma once
 
 #include <memory>

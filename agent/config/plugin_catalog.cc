@@ -1,5 +1,5 @@
-// Which plugins there are, and the keys of those this version has. To add one: a row in kPlugins with `here` set, its keys
-// in a struct of plugin_config.h, its use in agent/app.
+// Which plugins there are, and the keys of those this version has. To add one: a row in kPlugins with `here` set, its
+// keys in a struct of plugin_config.h, its use in agent/app.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -94,8 +94,9 @@ Result<void> check_plugin(const PluginConfig& plugin, const Logger& log) {
   STEEPLE_CHECK(refuse_missing(plugin));
   const KnownPlugin* known = find_known(plugin);
   if (!known) {
-    const Error error(ErrorCode::kNotFound, fmt::format("no built-in plugin {} for type {}",
-                                                        runtime::go_quote(plugin.name), runtime::go_quote(plugin.type)));
+    const Error error(ErrorCode::kNotFound,
+                      fmt::format("no built-in plugin {} for type {}", runtime::go_quote(plugin.name),
+                                  runtime::go_quote(plugin.type)));
     log.error("Failed to load plugin", {{"error", error}});
     return error.with_context(fmt::format("failed to load plugin {}", runtime::go_quote(plugin.name)));
   }
@@ -108,9 +109,8 @@ Result<void> check_plugin(const PluginConfig& plugin, const Logger& log) {
 }
 
 Logger plugin_log(const PluginConfig& plugin, const Logger& log) {
-  return log.with_subsystem("catalog").with({{"external", !plugin.command.empty()},
-                                             {"plugin_name", plugin.name},
-                                             {"plugin_type", plugin.type}});
+  return log.with_subsystem("catalog").with(
+      {{"external", !plugin.command.empty()}, {"plugin_name", plugin.name}, {"plugin_type", plugin.type}});
 }
 
 using ReadKeys = std::function<Result<void>(hcl::ObjectReader&)>;
@@ -143,8 +143,8 @@ Result<void> configure(const PluginConfig& plugin, const Logger& log, std::strin
       unknown.fatal.insert(unknown.fatal.end(), unknown.unnoticed.begin(), unknown.unnoticed.end());
       std::sort(unknown.fatal.begin(), unknown.fatal.end());
       if (!unknown.fatal.empty()) {
-        plugin_log(plugin, log).warning("Unknown configuration ignored",
-                                        {{"keys", fmt::format("{}", fmt::join(unknown.fatal, ","))}});
+        plugin_log(plugin, log)
+            .warning("Unknown configuration ignored", {{"keys", fmt::format("{}", fmt::join(unknown.fatal, ","))}});
       }
     }
     if (const std::string_view what = missing(); !what.empty()) return invalid(what);

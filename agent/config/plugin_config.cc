@@ -41,9 +41,10 @@ Result<void> find_plugins(const ItemView& item, std::size_t index, std::vector<P
   } else if (item.value().kind == NodeKind::kObject) {
     named = hcl::items_of(item.value());
   } else {
-    return hcl::error_at(item.value().position, fmt::format("failed to decode plugins config: {}: not an object type for "
-                                                            "map ({})",
-                                                            where, View(item.value()).kind_name()));
+    return hcl::error_at(item.value().position,
+                         fmt::format("failed to decode plugins config: {}: not an object type for "
+                                     "map ({})",
+                                     where, View(item.value()).kind_name()));
   }
   for (const ItemView& plugin : named) {
     const std::string& name = plugin.keys().front().value;
@@ -107,7 +108,9 @@ Result<PluginConfigs> read_plugins(std::shared_ptr<const hcl::Document> document
   }
   std::vector<PluginConfig> configs;
   for (std::size_t i = 0; i < found.size(); ++i) {
-    const auto same = [&](const PluginName& other) { return other.type == found[i].type && other.name == found[i].name; };
+    const auto same = [&](const PluginName& other) {
+      return other.type == found[i].type && other.name == found[i].name;
+    };
     if (std::any_of(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(i), same)) {
       return Error(ErrorCode::kMalformed,
                    fmt::format("plugin {} declared more than once", quoted_pair(found[i].type, found[i].name)));
@@ -116,10 +119,11 @@ Result<PluginConfigs> read_plugins(std::shared_ptr<const hcl::Document> document
   for (const PluginName& plugin : found) {
     STEEPLE_TRY(config, read_plugin(plugin, document, notes));
     if (config.data.view && config.data_file) {
-      return Error(ErrorCode::kMalformed,
-                   fmt::format("failed to create plugin config for {}: only one of [plugin_data, plugin_data_file] can be "
-                               "used",
-                               quoted_pair(config.type, config.name)));
+      return Error(
+          ErrorCode::kMalformed,
+          fmt::format("failed to create plugin config for {}: only one of [plugin_data, plugin_data_file] can be "
+                      "used",
+                      quoted_pair(config.type, config.name)));
     }
     configs.push_back(std::move(config));
   }

@@ -1,6 +1,6 @@
-// The `plugins` block (config-cli 1.7): which plugins, in which order, with which data; and the typed keys of each plugin
-// this version has. Plugin data stays a tree until its plugin is configured; data from a file can be loaded again.
-// Error texts are those a user of SPIRE sees for the same mistake.
+// The `plugins` block (config-cli 1.7): which plugins, in which order, with which data; and the typed keys of each
+// plugin this version has. Plugin data stays a tree until its plugin is configured; data from a file can be loaded
+// again. Error texts are those a user of SPIRE sees for the same mistake.
 #pragma once
 
 #include <cstdint>

@@ -130,12 +130,14 @@ Result<ConfigFile> read_config_file(const std::string& path, bool expand, const 
   Result<std::string> text = runtime::read_file(used, hcl::kTextSizeMax);
   if (!text && text.error().code() == runtime::ErrorCode::kNotFound) {
     const Result<std::string> absolute = absolute_path(used);
-    const std::string what = absolute ? fmt::format("could not find config file {}: please use the -config flag", *absolute)
-                                      : fmt::format("could not determine CWD; config file not found at {}: use -config", used);
+    const std::string what =
+        absolute ? fmt::format("could not find config file {}: please use the -config flag", *absolute)
+                 : fmt::format("could not determine CWD; config file not found at {}: use -config", used);
     return runtime::Error(runtime::ErrorCode::kNotFound, what);
   }
   if (!text) {
-    return std::move(text.error()).with_context(fmt::format("unable to read configuration at {}", runtime::go_quote(used)));
+    return std::move(text.error())
+        .with_context(fmt::format("unable to read configuration at {}", runtime::go_quote(used)));
   }
   if (expand) *text = expand_env(*text, environment);
   return runtime::with_context(decode_config(*text),

@@ -1,5 +1,5 @@
-// The one table of features that SPIRE's agent has and this version of Steeple has not. A key in it is refused by name when
-// it is set to anything but its default. To add a feature: implement it, take its line out.
+// The one table of features that SPIRE's agent has and this version of Steeple has not. A key in it is refused by name
+// when it is set to anything but its default. To add a feature: implement it, take its line out.
 #include <fmt/format.h>
 
 #include "agent/config/checks.h"
@@ -16,7 +16,8 @@ struct Refusal {
 bool sds_is_default(const SdsSection& sds) {
   SdsSection defaults;
   fill_defaults(defaults);
-  return sds.default_svid_name == defaults.default_svid_name && sds.default_bundle_name == defaults.default_bundle_name &&
+  return sds.default_svid_name == defaults.default_svid_name &&
+         sds.default_bundle_name == defaults.default_bundle_name &&
          sds.default_all_bundles_name == defaults.default_all_bundles_name && !sds.disable_spiffe_cert_validation;
 }
 

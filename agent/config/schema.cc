@@ -165,10 +165,8 @@ template <>
 std::span<const Key<HealthChecksSection>> keys_of<HealthChecksSection>() {
   using S = HealthChecksSection;
   static const Key<S> kKeys[] = {
-      {"listener_enabled", &S::listener_enabled},
-      {"bind_address", &S::bind_address, "1.5.0", "localhost"},
-      {"bind_port", &S::bind_port, "1.5.0", "80"},
-      {"ready_path", &S::ready_path, "1.5.0", "/ready"},
+      {"listener_enabled", &S::listener_enabled},     {"bind_address", &S::bind_address, "1.5.0", "localhost"},
+      {"bind_port", &S::bind_port, "1.5.0", "80"},    {"ready_path", &S::ready_path, "1.5.0", "/ready"},
       {"live_path", &S::live_path, "1.5.0", "/live"},
   };
   return kKeys;

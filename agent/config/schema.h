@@ -1,5 +1,5 @@
-// The one list of keys: for each section its keys in SPIRE's order (the first wrong one is what the user sees), each with
-// its type (that of the field it fills), default, and the SPIRE release that brought it. To add a key: a field in
+// The one list of keys: for each section its keys in SPIRE's order (the first wrong one is what the user sees), each
+// with its type (that of the field it fills), default, and the SPIRE release that brought it. To add a key: a field in
 // sections.h, a row in schema.cc, and its use. What this version does not do yet is in refused.cc, and nowhere else.
 // Source: config-cli 2.2, 3.1 to 3.4.
 #pragma once
@@ -19,7 +19,7 @@ struct Key {
                              std::vector<std::string> Section::*>;
   std::string_view name;
   Field field;
-  std::string_view since = "1.5.0";  // or older
+  std::string_view since = "1.5.0";     // or older
   std::string_view default_value = "";  // of a text key; others default to 0, false, none
 };
 
@@ -81,7 +81,7 @@ template <class Section>
 void fill_defaults(Section& section) {
   for (const Key<Section>& key : keys_of<Section>()) {
     if (auto* field = std::get_if<std::string Section::*>(&key.field); field && (section.**field).empty()) {
-      section.**field = key.default_value;
+      section.** field = key.default_value;
     }
   }
 }

@@ -1,5 +1,5 @@
-// The configuration file as written, section by section, before defaults and checks (config-cli 2.2 and 3). Plain values;
-// "not set" is the zero value, as in SPIRE. agent_config.h holds what becomes of them.
+// The configuration file as written, section by section, before defaults and checks (config-cli 2.2 and 3). Plain
+// values; "not set" is the zero value, as in SPIRE. agent_config.h holds what becomes of them.
 #pragma once
 
 #include <cstdint>

@@ -96,7 +96,8 @@ void warn_about_old_keys(const ConfigFile& file, const Logger& log) {
   }
   const AgentSection& agent = file.agent;
   if (agent.profiling_enabled || agent.profiling_port != 0 || agent.profiling_freq != 0) {
-    log.warning("Profiling is specific to Go and has no effect in Steeple", {{"section", "agent"}, {"key", "profiling_*"}});
+    log.warning("Profiling is specific to Go and has no effect in Steeple",
+                {{"section", "agent"}, {"key", "profiling_*"}});
   }
 }
 

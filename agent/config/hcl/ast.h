@@ -22,8 +22,8 @@ struct Node {
   std::vector<Item> items;                      // kObject, in order; keys may repeat
 };
 
-// KEY [KEY ...] VALUE. Further keys are labels (`KeyManager "memory" { }`) or come from JSON objects written as one chain.
-// The value is shared because the JSON form may spell one item out under several keys.
+// KEY [KEY ...] VALUE. Further keys are labels (`KeyManager "memory" { }`) or come from JSON objects written as one
+// chain. The value is shared because the JSON form may spell one item out under several keys.
 struct Item {
   std::vector<Token> keys;
   std::shared_ptr<Node> value;

@@ -83,8 +83,8 @@ void CharReader::fail_at(Position position, std::string_view what) {
   error_position_ = position;
 }
 
-// Beyond ASCII only the blocks that hold no letters are told apart: no key has such a character, so that the distinction
-// only decides which error is reported.
+// Beyond ASCII only the blocks that hold no letters are told apart: no key has such a character, so that the
+// distinction only decides which error is reported.
 bool is_letter(char32_t c) {
   if (c < 0x80) return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
   if (c < 0xC0) return c == 0xAA || c == 0xB5 || c == 0xBA;
@@ -99,8 +99,8 @@ bool is_hexadecimal(char32_t c) { return digit_value(c) < 16; }
 bool is_blank(char32_t c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 bool is_unicode_space(char32_t c) {
-  return is_blank(c) || c == '\v' || c == '\f' || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
-         c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+  return is_blank(c) || c == '\v' || c == '\f' || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
 int digit_value(char32_t c) {

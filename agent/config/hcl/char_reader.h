@@ -53,7 +53,7 @@ void append_utf8(std::string& out, char32_t character);
 bool is_letter(char32_t c);
 bool is_decimal(char32_t c);
 bool is_hexadecimal(char32_t c);
-bool is_blank(char32_t c);    // what separates tokens
+bool is_blank(char32_t c);  // what separates tokens
 bool is_unicode_space(char32_t c);
 int digit_value(char32_t c);  // 16 when it is none
 

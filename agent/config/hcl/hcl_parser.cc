@@ -1,5 +1,5 @@
-// The grammar of config-cli 1.4. `=` is optional before a block and needed before anything else; commas between items are
-// optional; keys may be several before a block.
+// The grammar of config-cli 1.4. `=` is optional before a block and needed before anything else; commas between items
+// are optional; keys may be several before a block.
 #include <fmt/format.h>
 
 #include "agent/config/hcl/parser.h"

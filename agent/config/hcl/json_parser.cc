@@ -1,6 +1,7 @@
-// The JSON form (config-cli 1.5). It is read as leniently as SPIRE reads it: a comma before a closing brace, one missing
-// between members (which ends the object), text after the root object. Then objects and lists of objects are rewritten
-// into items with chained keys, so that `"KeyManager": [{"memory": {}}]` decodes like `KeyManager "memory" {}`.
+// The JSON form (config-cli 1.5). It is read as leniently as SPIRE reads it: a comma before a closing brace, one
+// missing between members (which ends the object), text after the root object. Then objects and lists of objects are
+// rewritten into items with chained keys, so that `"KeyManager": [{"memory": {}}]` decodes like `KeyManager "memory"
+// {}`.
 #include <fmt/format.h>
 
 #include "agent/config/hcl/parser.h"

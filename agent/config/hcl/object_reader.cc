@@ -13,7 +13,8 @@ namespace {
 
 using runtime::Result;
 
-runtime::Error wrong_type(const std::string& path, const View& view, std::string_view wording, std::string_view expected) {
+runtime::Error wrong_type(const std::string& path, const View& view, std::string_view wording,
+                          std::string_view expected) {
   const Position position = view.position();
   return error_at(position, fmt::format("{}: {} {} (expected {})", path, wording, view.kind_name(), expected));
 }
@@ -61,7 +62,8 @@ Result<bool> to_boolean(const std::string& path, const View& view, ReadNotes* no
 Result<void> append_texts(const std::string& path, const View& view, std::vector<std::string>& out) {
   const Node* node = view.node();
   if (node && node->kind == NodeKind::kLiteral) {
-    return error_at(view.position(), fmt::format("unknown slice type: {} ({}: expected a list)", view.kind_name(), path));
+    return error_at(view.position(),
+                    fmt::format("unknown slice type: {} ({}: expected a list)", view.kind_name(), path));
   }
   std::vector<View> elements;
   if (view.items()) {

@@ -1,7 +1,8 @@
-// Decodes one block into typed values by HCL1's weak typing (config-cli 1.5): strings take integers, integers take strings
-// of any base, a repeated scalar's last value wins, repeated lists are joined, repeated blocks merged. Keeps note of keys
-// nobody asked for. Used for agent.conf, for each plugin's plugin_data and for the development server's server.conf.
-// A reader points into its Document. Errors: kMalformed with position, path of the key, and what was expected.
+// Decodes one block into typed values by HCL1's weak typing (config-cli 1.5): strings take integers, integers take
+// strings of any base, a repeated scalar's last value wins, repeated lists are joined, repeated blocks merged. Keeps
+// note of keys nobody asked for. Used for agent.conf, for each plugin's plugin_data and for the development server's
+// server.conf. A reader points into its Document. Errors: kMalformed with position, path of the key, and what was
+// expected.
 #pragma once
 
 #include <cstdint>

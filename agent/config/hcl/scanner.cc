@@ -35,8 +35,8 @@ bool ends_heredoc(std::string_view line, std::string_view anchor) {
   return true;
 }
 
-// `body` are the lines before the terminator's, `prefix` is the white space before the terminator. When each line starts
-// with that prefix it is taken off; else the text stays as it is.
+// `body` are the lines before the terminator's, `prefix` is the white space before the terminator. When each line
+// starts with that prefix it is taken off; else the text stays as it is.
 std::string unindent(std::string_view body, std::string_view prefix) {
   std::string out;
   std::string_view rest = body;
@@ -166,7 +166,8 @@ void Scanner::scan_heredoc(std::string& value) {
   if (c == kEndOfText) return in_.fail("heredoc not terminated");
   if (c == '\r' && in_.peek() == '\n') c = in_.next();
   if (c != '\n') return in_.fail("invalid characters in heredoc anchor");
-  // With its dash: a terminator line shorter than this does not count, so that an indented one needs at least one blank.
+  // With its dash: a terminator line shorter than this does not count, so that an indented one needs at least one
+  // blank.
   const std::string_view marker = in_.text().substr(anchor_start, in_.offset() - 1 - anchor_start);
   const std::string_view anchor = indented ? marker.substr(1) : marker;
   if (anchor.empty()) return in_.fail("zero-length heredoc anchor");

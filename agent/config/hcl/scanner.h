@@ -1,5 +1,5 @@
-// Cuts configuration text into tokens: HCL1 (with comments, heredocs, identifiers) or its JSON form. Errors do not stop a
-// scanner; it keeps the last one, which the parser reports instead of what it made of the rest.
+// Cuts configuration text into tokens: HCL1 (with comments, heredocs, identifiers) or its JSON form. Errors do not stop
+// a scanner; it keeps the last one, which the parser reports instead of what it made of the rest.
 #pragma once
 
 #include "agent/config/hcl/char_reader.h"

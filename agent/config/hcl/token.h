@@ -8,7 +8,7 @@
 namespace steeple::agent::hcl {
 
 struct Position {
-  int line = 0;  // 0: unknown
+  int line = 0;    // 0: unknown
   int column = 0;  // in characters
   bool operator==(const Position&) const = default;
 };

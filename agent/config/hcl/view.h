@@ -1,6 +1,6 @@
 // What decoding looks at: a node, or the items of a block that are left after a key was taken off ("everything below
-// KeyManager"). Values that point into a Document; the Document must outlive them. Names of kinds in error texts are those
-// SPIRE's users know (config-cli 1.5).
+// KeyManager"). Values that point into a Document; the Document must outlive them. Names of kinds in error texts are
+// those SPIRE's users know (config-cli 1.5).
 #pragma once
 
 #include <span>
@@ -24,12 +24,12 @@ struct ItemView {
 
 class View {
  public:
-  View(const Node& node) : what_(&node) {}                            // NOLINT(google-explicit-constructor)
-  View(ItemView item) : what_(item) {}                                // NOLINT(google-explicit-constructor)
-  View(std::vector<ItemView> items) : what_(std::move(items)) {}      // NOLINT(google-explicit-constructor)
+  View(const Node& node) : what_(&node) {}                        // NOLINT(google-explicit-constructor)
+  View(ItemView item) : what_(item) {}                            // NOLINT(google-explicit-constructor)
+  View(std::vector<ItemView> items) : what_(std::move(items)) {}  // NOLINT(google-explicit-constructor)
 
-  const Node* node() const;                      // nothing for items
-  const Node* literal() const;                   // nothing for anything else
+  const Node* node() const;     // nothing for items
+  const Node* literal() const;  // nothing for anything else
   const ItemView* item() const { return std::get_if<ItemView>(&what_); }
   const std::vector<ItemView>* items() const { return std::get_if<std::vector<ItemView>>(&what_); }
   Position position() const;

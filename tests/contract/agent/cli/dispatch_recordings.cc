@@ -40,8 +40,8 @@ constexpr const char* kTopHelp =
 
 void check_recordings(const std::string& file, std::size_t count_min, const std::set<std::string>& left_out) {
   EmptyDirectory directory;
-  const std::vector<Recording> recordings =
-      load_recordings(file, {{"<TOP HELP>", kTopHelp}, {"1.15.3\n", STEEPLE_VERSION "\n"}, {"<TMP>", directory.path()}});
+  const std::vector<Recording> recordings = load_recordings(
+      file, {{"<TOP HELP>", kTopHelp}, {"1.15.3\n", STEEPLE_VERSION "\n"}, {"<TMP>", directory.path()}});
   REQUIRE(recordings.size() >= count_min);
   for (const Recording& recording : recordings) {
     if (left_out.contains(recording.id)) continue;
@@ -64,7 +64,8 @@ TEST_CASE("Flags are refused as recorded") {
 }
 
 TEST_CASE("Commands that are not there yet say so by name") {
-  for (const std::string words : {"api fetch jwt", "api validate jwt", "logger get", "logger set", "logger reset", "debug getinfo"}) {
+  for (const std::string words :
+       {"api fetch jwt", "api validate jwt", "logger get", "logger set", "logger reset", "debug getinfo"}) {
     Recording recording;
     for (std::size_t at = 0; at < words.size();) {
       const std::size_t end = std::min(words.find(' ', at), words.size());

@@ -61,5 +61,24 @@ std::size_t check_recordings(const std::string& file) {
 
 }  // namespace
 
+TEST_CASE("A listener that never answers is given up at the timeout") {
+  const World world;
+  const std::string path = world.path() + "/mute.sock";
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  REQUIRE(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(listen(fd, 4) == 0);
+  Recording recording;
+  recording.arguments = {"api", "fetch", "x509", "-socketPath", path, "-timeout", "40ms"};
+  const Printed printed = run_recording(recording);
+  close(fd);
+  CHECK(printed.exit == 1);
+  CHECK(printed.err ==
+        "rpc error: code = DeadlineExceeded desc = context deadline exceeded while waiting for connections to become "
+        "ready\n");
+}
+
 TEST_CASE("Fetching without an agent fails as recorded") { CHECK(check_recordings("fetch-x509.jsonl") >= 11); }
 TEST_CASE("Health without an agent is as recorded") { CHECK(check_recordings("healthcheck.jsonl") == 5); }

@@ -36,7 +36,8 @@ std::string replace_all(std::string text, std::string_view from, std::string_vie
   return text;
 }
 
-std::vector<Recording> load_recordings(const std::string& file, const std::map<std::string, std::string>& placeholders) {
+std::vector<Recording> load_recordings(const std::string& file,
+                                       const std::map<std::string, std::string>& placeholders) {
   std::ifstream in(std::string(STEEPLE_TEST_DATA) + "/cli/" + file);
   REQUIRE(in);
   const auto expand = [&](std::string text) {
@@ -50,10 +51,12 @@ std::vector<Recording> load_recordings(const std::string& file, const std::map<s
     Recording one;
     one.id = text_of(object, "id");
     one.state = text_of(object, "state");
-    for (const json::value& word : object.at("argv").as_array()) one.arguments.push_back(expand(std::string(word.as_string())));
+    for (const json::value& word : object.at("argv").as_array())
+      one.arguments.push_back(expand(std::string(word.as_string())));
     one.arguments.erase(one.arguments.begin());
     if (const json::value* env = object.if_contains("env")) {
-      for (const auto& [name, value] : env->as_object()) one.environment[std::string(name)] = expand(std::string(value.as_string()));
+      for (const auto& [name, value] : env->as_object())
+        one.environment[std::string(name)] = expand(std::string(value.as_string()));
     }
     one.exit = static_cast<int>(object.at("exit").as_int64());
     one.out = expand(text_of(object, "stdout"));

@@ -174,7 +174,10 @@ TEST_CASE("Files are written as recorded") {
         REQUIRE(chmod(path.c_str(), 0666) == 0);
       }
     }
-    const std::string target = relative ? "./rel/" : id == "missing-dir" ? "/nodir" : id == "write-is-file" ? root + "/file" : directory;
+    const std::string target = relative                ? "./rel/"
+                               : id == "missing-dir"   ? "/nodir"
+                               : id == "write-is-file" ? root + "/file"
+                                                       : directory;
     const std::string recorded_out(one.at("stdout").as_string());
     const auto response = parse_x509_response(response_for(recorded_out), ResponseUse::kFetched);
     REQUIRE(response);
@@ -191,7 +194,7 @@ TEST_CASE("Files are written as recorded") {
     for (const boost::json::value& listed : one.at("files").as_array()) {
       const boost::json::object& file = listed.as_object();
       const std::string path = directory + "/" + std::string(file.at("name").as_string());
-      struct stat status {};
+      struct stat status{};
       REQUIRE(stat(path.c_str(), &status) == 0);
       CHECK((status.st_mode & 0777u) == std::stoul(std::string(file.at("mode").as_string()).substr(2), nullptr, 8));
       std::stringstream content;
@@ -221,9 +224,11 @@ TEST_CASE("A response that is not in order is refused with the reason") {
   CHECK(parse_x509_response(bytes_of(response), ResponseUse::kWatched));
   response.clear_federated_bundles();
   response.mutable_svids(0)->clear_bundle();
-  CHECK(error_of(response) == "failed to parse svid entry 0 for spiffe id \"spiffe://example.org/a\": no certificates in trust bundle");
+  CHECK(error_of(response) ==
+        "failed to parse svid entry 0 for spiffe id \"spiffe://example.org/a\": no certificates in trust bundle");
   response.mutable_svids(0)->clear_x509_svid();
-  CHECK(error_of(response) == "failed to parse svid entry 0 for spiffe id \"spiffe://example.org/a\": no certificates found");
+  CHECK(error_of(response) ==
+        "failed to parse svid entry 0 for spiffe id \"spiffe://example.org/a\": no certificates found");
   const runtime::Bytes garbage = {0xFF, 0xFF, 0xFF};
   CHECK_FALSE(parse_x509_response(garbage, ResponseUse::kFetched));
   CHECK_FALSE(json_x509_response(garbage));
@@ -237,8 +242,9 @@ TEST_CASE("An SVID of a foreign authority fails verification") {
   REQUIRE(parsed);
   const auto verified = verify_x509_response(*parsed, kNow);
   REQUIRE_FALSE(verified);
-  CHECK(verified.error().message().starts_with(
-      "\"spiffe://example.org/a\" SVID failed verification against bundle: x509svid: could not verify leaf certificate: x509: "));
+  CHECK(
+      verified.error().message().starts_with("\"spiffe://example.org/a\" SVID failed verification against bundle: "
+                                             "x509svid: could not verify leaf certificate: x509: "));
 }
 
 TEST_CASE("Of SVIDs with the same hint a watcher takes the first") {

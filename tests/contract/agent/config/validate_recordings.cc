@@ -22,11 +22,14 @@ namespace {
 constexpr std::string_view kBase =
     R"(server_address = "s" server_port = 8081 trust_domain = "example.org" insecure_bootstrap = true)";
 constexpr std::string_view kPlugins =
-    R"(plugins { NodeAttestor "join_token" { plugin_data {} } KeyManager "memory" { plugin_data {} } WorkloadAttestor "unix" { plugin_data {} } })";
+    R"(plugins { NodeAttestor "join_token" { plugin_data {} } KeyManager "memory" { plugin_data {)"
+    R"(} } WorkloadAttestor "unix" { plugin_data {} } })";
 constexpr std::string_view kAgentJson =
     R"("agent":{"server_address":"s","server_port":8081,"trust_domain":"example.org","insecure_bootstrap":true})";
 constexpr std::string_view kPluginArrays =
-    R"("plugins":{"KeyManager":[{"memory":{"plugin_data":null}}],"NodeAttestor":[{"k8s_psat":{"plugin_data":{"cluster":"prod"}}}],"WorkloadAttestor":[{"k8s":{"plugin_data":{"skip_kubelet_verification":true}}},{"unix":{"plugin_data":null}}]})";
+    R"("plugins":{"KeyManager":[{"memory":{"plugin_data":null}}],"NodeAttestor":[{"k8s_psat":{"pl)"
+    R"(ugin_data":{"cluster":"prod"}}}],"WorkloadAttestor":[{"k8s":{"plugin_data":{"skip_kubelet_)"
+    R"(verification":true}}},{"unix":{"plugin_data":null}}]})";
 
 std::string replace_all(std::string text, std::string_view from, std::string_view to) {
   for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
@@ -114,7 +117,8 @@ std::vector<Case> load_cases(const std::string& file, const Workspace& workspace
     if (object.contains("config_bytes_latin1")) one.config = from_latin1(text_of(object, "config_bytes_latin1"));
     one.command = text_of(object, "command", "validate");
     if (const json::value* args = object.if_contains("args")) {
-      for (const json::value& arg : args->as_array()) one.args.push_back(workspace.expand(std::string(arg.as_string())));
+      for (const json::value& arg : args->as_array())
+        one.args.push_back(workspace.expand(std::string(arg.as_string())));
     }
     if (const json::value* env = object.if_contains("env")) {
       for (const auto& [name, value] : env->as_object()) one.env[std::string(name)] = std::string(value.as_string());
@@ -160,7 +164,8 @@ Outcome run_case(const Case& one, const Workspace& workspace) {
   return outcome;
 }
 
-// ---- Differences ------------------------------------------------------------------------------------------------------
+// ---- Differences
+// ------------------------------------------------------------------------------------------------------
 
 // Type errors say what was expected, and conversion errors say where: "wording of parser errors" may differ.
 // The JSON form has positions, where SPIRE prints "At -".
@@ -226,15 +231,18 @@ constexpr std::string_view kRemoved = "a key that SPIRE removed: accepted with a
 constexpr std::string_view kQuiet = "a warning in a place where SPIRE overlooks unknown keys";
 constexpr std::string_view kChain = "keys below a JSON document's first member are not unknown keys";
 constexpr std::string_view kOldVerifiers =
-    "time=\"<TIME>\" level=warning msg=\"Boolean is written in a way that newer SPIRE agents refuse; write true or false\" "
+    "time=\"<TIME>\" level=warning msg=\"Boolean is written in a way that newer SPIRE agents refuse; write true or "
+    "false\" "
     "key=root.agent.allow_unauthenticated_verifiers\n";
 constexpr std::string_view kOldVerifiersValid =
-    "time=\"<TIME>\" level=warning msg=\"Boolean is written in a way that newer SPIRE agents refuse; write true or false\" "
+    "time=\"<TIME>\" level=warning msg=\"Boolean is written in a way that newer SPIRE agents refuse; write true or "
+    "false\" "
     "key=root.agent.allow_unauthenticated_verifiers\n<VALID>";
 constexpr std::string_view kVerifiersRefused =
     "<INVALID>agent.allow_unauthenticated_verifiers is not available in this version of Steeple\n";
 constexpr std::string_view kPsatRefused =
-    "<INVALID>failed to load plugin \"k8s_psat\": NodeAttestor \"k8s_psat\" is not available in this version of Steeple\n";
+    "<INVALID>failed to load plugin \"k8s_psat\": NodeAttestor \"k8s_psat\" is not available in this version of "
+    "Steeple\n";
 #define IGNORED(keys, section) \
   "time=\"<TIME>\" level=warning msg=\"Unknown configuration ignored\" keys=" keys " section=" section "\n<VALID>"
 #define REMOVED(key, section)                                                                                         \
@@ -255,7 +263,8 @@ const Exception kExceptions[] = {
      "false\" key=\"root[0].KeyManager.memory.enabled\"\n<VALID>",
      ""},
     {"unknown-agent-removed-retry-bootstrap", kRemoved, 0, REMOVED("retry_bootstrap", "agent") "<VALID>", ""},
-    {"unknown-agent-removed-disable-reattest", kRemoved, 0, REMOVED("disable_reattest_to_renew", "agent") "<VALID>", ""},
+    {"unknown-agent-removed-disable-reattest", kRemoved, 0, REMOVED("disable_reattest_to_renew", "agent") "<VALID>",
+     ""},
     {"chart", kRemoved, 1, REMOVED("retry_bootstrap", "agent"),
      "<INVALID>telemetry.Prometheus is not available in this version of Steeple\n"},
     {"inmem-enabled", kRemoved, 0, REMOVED("enabled", "InMem") "<VALID>", ""},
