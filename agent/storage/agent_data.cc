@@ -108,10 +108,11 @@ Result<AgentData> parse_agent_data(std::string_view json) {
 
 std::string format_agent_data(const AgentData& data) {
   const BootstrapState& state = data.bootstrap;
-  return fmt::format(
-      R"({{"svid":{},"bundle":{},"reattestable":{},"bootstrap_use":{},"bootstrap_start_time":"{}","connection_attempts":{}}})",
-      certificate_list(data.svid), certificate_list(data.bundle), data.reattestable, static_cast<int>(state.use),
-      state.start_time ? runtime::rfc3339_nano(*state.start_time) : std::string(kZeroTime), state.connection_attempts);
+  std::string start_time = state.start_time ? runtime::rfc3339_nano(*state.start_time) : std::string(kZeroTime);
+  return fmt::format(R"({{"svid":{},"bundle":{},"reattestable":{},"bootstrap_use":{},)"
+                     R"("bootstrap_start_time":"{}","connection_attempts":{}}})",
+                     certificate_list(data.svid), certificate_list(data.bundle), data.reattestable,
+                     static_cast<int>(state.use), start_time, state.connection_attempts);
 }
 
 }  // namespace steeple::agent

@@ -61,7 +61,7 @@ class Fields {
 }  // namespace
 
 Result<std::optional<WallTime>> parse_rfc3339(std::string_view text) {
-  using namespace std::chrono;
+  namespace chrono = std::chrono;
   if (text == kZeroTime) return std::optional<WallTime>();
   Error invalid(ErrorCode::kMalformed, "cannot parse time " + runtime::go_quote(text));
   Fields fields(text);
@@ -87,12 +87,13 @@ Result<std::optional<WallTime>> parse_rfc3339(std::string_view text) {
     if (offset_hour > 24 || offset_minute > 59) return invalid;
     offset_minutes = sign * (offset_hour * 60 + offset_minute);
   }
-  year_month_day date = year(year_number) / month_number / day_number;
+  chrono::year_month_day date = chrono::year(year_number) / month_number / day_number;
   if (!fields.good() || !fields.at_end() || !date.ok() || hour > 23 || minute > 59 || second > 59) return invalid;
   // What a clock of this century can have written; nanoseconds since 1970 end in 2262.
   if (year_number < 1700 || year_number > 2260) return invalid;
-  return std::optional<WallTime>(WallTime(sys_days(date)) + hours(hour) + minutes(minute - offset_minutes) +
-                                 seconds(second) + nanoseconds(nanosecond));
+  return std::optional<WallTime>(WallTime(chrono::sys_days(date)) + chrono::hours(hour) +
+                                 chrono::minutes(minute - offset_minutes) + chrono::seconds(second) +
+                                 chrono::nanoseconds(nanosecond));
 }
 
 }  // namespace steeple::agent

@@ -1,9 +1,9 @@
 #include "runtime/tls/der.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 namespace steeple::runtime::der {
 namespace {
@@ -69,10 +69,15 @@ Bytes text(std::string_view value) {
 }
 
 Bytes time(WallTime time) {
-  std::tm parts = fmt::gmtime(std::chrono::floor<std::chrono::seconds>(time));
-  int year = parts.tm_year + 1900;
-  std::string rest = fmt::format("{:02}{:02}{:02}{:02}{:02}Z", parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
-                                 parts.tm_min, parts.tm_sec);
+  namespace chrono = std::chrono;
+  auto second = chrono::floor<chrono::seconds>(time);
+  auto day = chrono::floor<chrono::days>(second);
+  chrono::year_month_day date(day);
+  chrono::hh_mm_ss clock(second - day);
+  int year = static_cast<int>(date.year());
+  std::string rest =
+      fmt::format("{:02}{:02}{:02}{:02}{:02}Z", static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                  clock.hours().count(), clock.minutes().count(), clock.seconds().count());
   if (year >= 1950 && year < 2050) return element(kUtcTime, as_bytes(fmt::format("{:02}{}", year % 100, rest)));
   return element(kGeneralizedTime, as_bytes(fmt::format("{:04}{}", year, rest)));
 }

@@ -40,12 +40,13 @@ std::string common_name(const X509_NAME* name) {
 Result<WallTime> wall_time(const ASN1_TIME* time) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return openssl_error(ErrorCode::kMalformed, "invalid time");
-  using namespace std::chrono;
-  sys_days day = year(parts.tm_year + 1900) / (parts.tm_mon + 1) / parts.tm_mday;
-  sys_time<seconds> when = day + hours(parts.tm_hour) + minutes(parts.tm_min) + seconds(parts.tm_sec);
-  constexpr auto kLowest = ceil<seconds>(WallTime::min());
-  constexpr auto kHighest = floor<seconds>(WallTime::max());
-  return WallTime(std::clamp<sys_time<seconds>>(when, kLowest, kHighest));
+  namespace chrono = std::chrono;
+  using Seconds = chrono::sys_seconds;
+  chrono::sys_days day = chrono::year(parts.tm_year + 1900) / (parts.tm_mon + 1) / parts.tm_mday;
+  Seconds when = day + chrono::hours(parts.tm_hour) + chrono::minutes(parts.tm_min) + chrono::seconds(parts.tm_sec);
+  constexpr auto kLowest = chrono::ceil<chrono::seconds>(WallTime::min());
+  constexpr auto kHighest = chrono::floor<chrono::seconds>(WallTime::max());
+  return WallTime(std::clamp<Seconds>(when, kLowest, kHighest));
 }
 
 Bytes octets(const ASN1_OCTET_STRING* value) {

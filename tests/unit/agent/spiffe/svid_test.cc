@@ -7,7 +7,10 @@
 
 using namespace steeple::agent;
 using namespace steeple::testing;
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""h;
+using std::chrono_literals::operator""min;
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""ns;
 using steeple::runtime::Bytes;
 using steeple::runtime::BytesView;
 using steeple::runtime::ErrorCode;

@@ -13,7 +13,8 @@
 
 using namespace steeple::agent;
 using namespace steeple::testing;
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""ns;
 using steeple::runtime::as_bytes;
 using steeple::runtime::Certificate;
 using steeple::runtime::Certificates;

@@ -19,7 +19,8 @@ using namespace steeple::runtime;
 using namespace steeple::testing;
 using boost::asio::ip::tcp;
 using Local = boost::asio::local::stream_protocol;
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""ms;
 
 namespace {
 

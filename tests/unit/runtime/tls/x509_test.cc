@@ -9,7 +9,9 @@
 
 using namespace steeple::runtime;
 using namespace steeple::testing;
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""h;
+using std::chrono_literals::operator""min;
+using std::chrono_literals::operator""s;
 
 TEST_CASE("A signed certificate says what its template said") {
   Authority authority = new_authority();
