@@ -44,6 +44,13 @@ class ContainedAgent(Agent):
         self.process = Process(["unshare", "--pid", "--fork", "--kill-child", "--mount", "sh", "-c", script, "sh", *flags], self.home / "agent.log")
         return self
 
+    def stop(self, how=signal.SIGTERM, seconds=10):
+        """unshare waits for its child; the signal is for the agent."""
+        if self.process and self.process.running() and self.inner_pid():
+            os.kill(self.inner_pid(), how)
+        if self.process:
+            return self.process.wait(seconds)
+
     def inner_pid(self):
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return int(children[0]) if children else None
