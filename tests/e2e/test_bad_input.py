@@ -19,8 +19,9 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 class Configuration(Suite):
     def run_with(self, text, *flags, environment=None):
         (self.home / "agent.conf").write_text(text)
+        inherited = {name: value for name, value in os.environ.items() if name != "STEEPLE_IO_BACKEND"}
         return subprocess.run([BIN / "steeple-agent", "run", "-config", self.home / "agent.conf", *flags], capture_output=True, text=True, timeout=20,
-                              env={**os.environ, **(environment or {})})
+                              env={**inherited, **(environment or {})})
 
     def good(self, extra=""):
         return f'''agent {{ data_dir = "{self.home}/data" server_address = "127.0.0.1" server_port = 1 trust_domain = "example.org" insecure_bootstrap = true
@@ -46,9 +47,9 @@ class Configuration(Suite):
             self.assertIn(name, done.stderr)
 
     def test_unknown_backend_is_refused(self):
-        done = self.run_with(self.good('io_backend = "kqueue"'))
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("io_backend", done.stderr)
+        for done in (self.run_with(self.good('io_backend = "kqueue"')), self.run_with(self.good(), environment={"STEEPLE_IO_BACKEND": "kqueue"})):
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, "io_backend|STEEPLE_IO_BACKEND")
 
     def test_unknown_plugin_is_refused_by_name(self):
         done = self.run_with(self.good().replace('"unix"', '"k9s"'))
