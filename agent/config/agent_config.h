@@ -34,7 +34,6 @@ struct AgentConfig {
   runtime::Logger log;
   bool logs_to_file = false;  // SIGUSR2 then reopens it
   std::vector<std::string> log_selectors;
-  bool log_source_location = false;
 
   TrustDomain trust_domain;
   std::string server_address;  // host name or IP address

@@ -85,7 +85,7 @@ Result<void> set_log(const AgentSection& agent, const LoadContext& context, Agen
   }
   config.log = Logger(std::move(sink), *level, format);
   config.log_selectors = agent.log_selectors;
-  config.log_source_location = agent.log_source_location;
+  if (agent.log_source_location) config.log.show_source_location();
   return {};
 }
 

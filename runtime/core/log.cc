@@ -11,6 +11,19 @@ namespace {
 
 constexpr std::array<std::string_view, 7> kLevelNames{"panic", "fatal", "error", "warning", "info", "debug", "trace"};
 
+// "app.cc:68", and the function's qualified name without its parameters.
+void add_location(LogFields& fields, const std::source_location& where) {
+  std::string_view file = where.file_name();
+  file.remove_prefix(file.rfind('/') + 1);
+  std::string function = where.function_name();
+  constexpr std::string_view kUnnamed = "(anonymous namespace)::";
+  for (std::size_t at; (at = function.find(kUnnamed)) != std::string::npos;) function.erase(at, kUnnamed.size());
+  function.resize(std::min(function.find('('), function.size()));
+  function.erase(0, function.rfind(' ') + 1);
+  fields.emplace_back("file", std::string(file) + ":" + std::to_string(where.line()));
+  fields.emplace_back("func", function);
+}
+
 }  // namespace
 
 std::string_view to_string(LogLevel level) { return kLevelNames[static_cast<std::size_t>(level)]; }
@@ -30,6 +43,7 @@ struct Logger::Shared {
   LogLevel launch_level;
   LogFormat format;
   bool coloured;
+  bool source_location = false;
   SteadyTime started = std::chrono::steady_clock::now();
 
   void write(const LogEntry& entry) const {
@@ -45,7 +59,7 @@ struct Logger::Shared {
 Logger::Logger() = default;
 
 Logger::Logger(std::unique_ptr<LogSink> sink, LogLevel level, LogFormat format)
-    : shared_(std::make_shared<Shared>(Shared{std::move(sink), level, level, format, /*coloured=*/false})) {
+    : shared_(std::make_shared<Shared>(Shared{std::move(sink), level, level, format, /*coloured=*/false, /*source_location=*/false})) {
   shared_->coloured = format != LogFormat::kJson && shared_->sink->is_terminal();
 }
 
@@ -73,8 +87,13 @@ Result<void> Logger::reopen() {
   return shared_->sink->reopen();
 }
 
-void Logger::log(LogLevel level, std::string_view message, LogFields fields) const {
+void Logger::show_source_location() {
+  if (shared_) shared_->source_location = true;
+}
+
+void Logger::log(LogLevel level, std::string_view message, LogFields fields, Where where) const {
   if (!enabled(level)) return;
+  if (shared_->source_location) add_location(fields, where);
   WallTime now = std::chrono::system_clock::now();
   if (fixed_) fields.insert(fields.begin(), fixed_->begin(), fixed_->end());
   shared_->write(LogEntry{level, message, &fields, now});

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -105,16 +106,22 @@ class Logger {
   void set_level(LogLevel level);  // for all loggers of this sink
   Result<void> reopen();
 
-  void log(LogLevel level, std::string_view message, LogFields fields = {}) const;
-  void error(std::string_view message, LogFields fields = {}) const {
-    log(LogLevel::kError, message, std::move(fields));
+  // Adds the fields file=NAME:LINE and func=NAME of the calling code to every line of this sink.
+  void show_source_location();
+
+  using Where = std::source_location;
+  void log(LogLevel level, std::string_view message, LogFields fields = {}, Where where = Where::current()) const;
+  void error(std::string_view message, LogFields fields = {}, Where where = Where::current()) const {
+    log(LogLevel::kError, message, std::move(fields), where);
   }
-  void warning(std::string_view message, LogFields fields = {}) const {
-    log(LogLevel::kWarning, message, std::move(fields));
+  void warning(std::string_view message, LogFields fields = {}, Where where = Where::current()) const {
+    log(LogLevel::kWarning, message, std::move(fields), where);
   }
-  void info(std::string_view message, LogFields fields = {}) const { log(LogLevel::kInfo, message, std::move(fields)); }
-  void debug(std::string_view message, LogFields fields = {}) const {
-    log(LogLevel::kDebug, message, std::move(fields));
+  void info(std::string_view message, LogFields fields = {}, Where where = Where::current()) const {
+    log(LogLevel::kInfo, message, std::move(fields), where);
+  }
+  void debug(std::string_view message, LogFields fields = {}, Where where = Where::current()) const {
+    log(LogLevel::kDebug, message, std::move(fields), where);
   }
 
  private:

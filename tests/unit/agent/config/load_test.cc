@@ -101,7 +101,6 @@ TEST_CASE("Values arrive where they are used") {
   CHECK(config.availability_target == 48h);
   CHECK(config.rebootstrap_mode == RebootstrapMode::kAlways);
   CHECK(config.rebootstrap_delay == 90s);
-  CHECK(config.log_source_location);
   CHECK(config.disable_sds_api);
   CHECK(config.io_backend == IoBackend::kEpoll);
   CHECK(config.sync_interval == 300ms);

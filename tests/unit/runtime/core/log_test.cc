@@ -192,3 +192,18 @@ TEST_CASE("A stalled reader costs lines, not the process") {
   CHECK(dropped < 40);
   CHECK(sink->take_dropped() == 0);
 }
+
+namespace {
+
+void speak(const steeple::runtime::Logger& log) { log.info("spoken"); }
+
+}  // namespace
+
+TEST_CASE("Logger names file, line and function when asked to") {
+  using namespace steeple::runtime;
+  std::string out;
+  Logger log(make_string_sink(&out), LogLevel::kInfo, LogFormat::kDefault);
+  log.show_source_location();
+  speak(log.with_subsystem("test"));
+  CHECK_THAT(out, Catch::Matches(R"(time=".*" level=info msg=spoken file="log_test\.cc:\d+" func=speak subsystem_name=test\n)"));
+}
