@@ -9,6 +9,7 @@
 #include "agent/health/health.h"
 #include "agent/workload_api/workload_api.h"
 #include "runtime/loop/signals.h"
+#include "runtime/os/heap.h"
 #include "runtime/os/umask.h"
 
 namespace steeple::agent {
@@ -87,23 +88,30 @@ void raise_descriptor_limit() {
 
 runtime::BackendPolicy policy_of(IoBackend backend) {
   switch (backend) {
-    case IoBackend::kAuto: return runtime::BackendPolicy::kAuto;
-    case IoBackend::kIoUring: return runtime::BackendPolicy::kIoUring;
-    case IoBackend::kEpoll: return runtime::BackendPolicy::kEpoll;
+    case IoBackend::kAuto:
+      return runtime::BackendPolicy::kAuto;
+    case IoBackend::kIoUring:
+      return runtime::BackendPolicy::kIoUring;
+    case IoBackend::kEpoll:
+      return runtime::BackendPolicy::kEpoll;
   }
   return runtime::BackendPolicy::kAuto;
 }
 
 runtime::KeyType key_type_of(WorkloadKeyType type) {
   switch (type) {
-    case WorkloadKeyType::kEcP256: return runtime::KeyType::kEcP256;
-    case WorkloadKeyType::kEcP384: return runtime::KeyType::kEcP384;
-    case WorkloadKeyType::kRsa2048: return runtime::KeyType::kRsa2048;
+    case WorkloadKeyType::kEcP256:
+      return runtime::KeyType::kEcP256;
+    case WorkloadKeyType::kEcP384:
+      return runtime::KeyType::kEcP384;
+    case WorkloadKeyType::kRsa2048:
+      return runtime::KeyType::kRsa2048;
   }
   return runtime::KeyType::kEcP256;
 }
 
 Result<void> App::prepare_process() {
+  runtime::limit_heap_arenas();
   raise_descriptor_limit();
   if (!config_.socket_path.empty()) {
     STEEPLE_CHECK(prepare_socket_directory(config_.socket_path, "spire agent UDS", log_));
@@ -177,8 +185,8 @@ void App::build_server_side() {
   server_.emplace(loop_, links_->agent_channels(identity_->identity_provider(), identity_->authorities_provider()),
                   client_options, log_.with_subsystem("manager"));
   syncer_.emplace(loop_, clock_, *workers_, *server_, syncer_options(), syncer_events(), log_);
-  life_.emplace(loop_, *identity_, *server_, *syncer_, catalog_->keys().survives_restart(), [this] { ready_ = true; },
-                log_);
+  life_.emplace(
+      loop_, *identity_, *server_, *syncer_, catalog_->keys().survives_restart(), [this] { ready_ = true; }, log_);
 }
 
 Result<void> App::build_public_socket() {
@@ -190,7 +198,9 @@ Result<void> App::build_public_socket() {
   HealthProbe probe;
   if (!config_.disable_workload_api) {
     workload_api_->add_to(table_);
-    probe = [this](runtime::Deadline deadline, runtime::StopToken stop) { return workload_api_->probe(deadline, stop); };
+    probe = [this](runtime::Deadline deadline, runtime::StopToken stop) {
+      return workload_api_->probe(deadline, stop);
+    };
   }
   health_.emplace(loop_, std::move(probe), log_);
   health_->add_to(table_);

@@ -18,7 +18,8 @@ constexpr std::size_t kPluginDataBytesMax = 1u << 20;
 
 // A plugin's own complaint as the host passes it on.
 Error failed_to_configure(const PluginConfig& plugin, const Error& cause) {
-  return Error(ErrorCode::kInvalidArgument, fmt::format("failed to configure plugin \"{}\": {}", plugin.name, cause.message()));
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("failed to configure plugin \"{}\": {}", plugin.name, cause.message()));
 }
 
 LogFields fields_of(const PluginConfig& plugin) {
@@ -83,7 +84,8 @@ Result<void> Catalog::make_node_attestor(const PluginConfig& plugin, AgentConfig
   attestation::NodeAttestorConfig attestor_config;
   if (plugin.name == attestation::kX509PopName) {
     STEEPLE_TRY(keys, x509pop_keys(plugin, log_));
-    attestor_config = attestation::X509PopConfig{keys.private_key_path, keys.certificate_path, keys.intermediates_path, {}};
+    attestor_config =
+        attestation::X509PopConfig{keys.private_key_path, keys.certificate_path, keys.intermediates_path, {}};
     if (!config.join_token.empty()) {
       auto checked = attestation::make_node_attestor(std::move(attestor_config));
       if (!checked) return failed_to_configure(plugin, checked.error());

@@ -1,5 +1,5 @@
-// The plugins the configuration asks for, made from the tables of built-ins, with the log lines SPIRE prints while it loads
-// and unloads them (config-cli 1.7, 5.4). The one place where plugin data becomes a plugin's config struct.
+// The plugins the configuration asks for, made from the tables of built-ins, with the log lines SPIRE prints while it
+// loads and unloads them (config-cli 1.7, 5.4). The one place where plugin data becomes a plugin's config struct.
 #pragma once
 
 #include <memory>
@@ -23,8 +23,8 @@ class Catalog {
   attestation::NodeAttestor& node_attestor() { return *node_attestor_; }
   attestation::WorkloadEngine::Attestors take_workload_attestors() { return std::move(workload_attestors_); }
 
-  // SIGUSR1: looks at the plugins whose data is a file. Steeple does not change a running plugin; it says so for each file
-  // that has changed, and the configuration stays as it was.
+  // SIGUSR1: looks at the plugins whose data is a file. Steeple does not change a running plugin; it says so for each
+  // file that has changed, and the configuration stays as it was.
   void reconfigure() const;
 
   void log_unloading() const;  // newest first
@@ -39,7 +39,7 @@ class Catalog {
                              const attestation::WorkloadAttestorParts& parts);
   runtime::Result<void> make_node_attestor(const PluginConfig& plugin, AgentConfig& config);
 
-  runtime::Logger log_;   // subsystem "catalog"
+  runtime::Logger log_;  // subsystem "catalog"
   runtime::Logger root_;
   std::unique_ptr<KeyManager> keys_;
   std::unique_ptr<attestation::NodeAttestor> node_attestor_;

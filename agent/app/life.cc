@@ -12,10 +12,14 @@ namespace {
 
 ServerErrorClass class_of(SyncOutcome outcome) {
   switch (outcome) {
-    case SyncOutcome::kStopped: return ServerErrorClass::kCancelled;
-    case SyncOutcome::kNeedsReattestation: return ServerErrorClass::kReattest;
-    case SyncOutcome::kBanned: return ServerErrorClass::kBanned;
-    case SyncOutcome::kUnknownAuthority: return ServerErrorClass::kUnknownAuthority;
+    case SyncOutcome::kStopped:
+      return ServerErrorClass::kCancelled;
+    case SyncOutcome::kNeedsReattestation:
+      return ServerErrorClass::kReattest;
+    case SyncOutcome::kBanned:
+      return ServerErrorClass::kBanned;
+    case SyncOutcome::kUnknownAuthority:
+      return ServerErrorClass::kUnknownAuthority;
   }
   return ServerErrorClass::kOther;
 }
@@ -44,7 +48,8 @@ Task<Result<void>> Life::run(StopToken stop) {
     both.spawn(tell_when_ready(both));
     co_await both.join();
     if (stop.stop_requested() || !failure_) break;
-    STEEPLE_CO_CHECK(co_await identity_.recover(*failure_, syncer_.synced() ? SyncPhase::kRunning : phase, server_, stop));
+    STEEPLE_CO_CHECK(
+        co_await identity_.recover(*failure_, syncer_.synced() ? SyncPhase::kRunning : phase, server_, stop));
     server_.drop_channel();
   }
   co_return Result<void>();
@@ -73,7 +78,8 @@ Task<void> Life::tell_when_ready(TaskGroup& both) {
 void Life::warn_of_memory_keys() const {
   if (keys_survive_restart_ || identity_.svid()->reattestable()) return;
   log_.warning(
-      "Node attestation is not reattestable and the 'memory' key manager is in use; if the agent process is restarted, it "
+      "Node attestation is not reattestable and the 'memory' key manager is in use; if the agent process is restarted, "
+      "it "
       "will be unable to obtain a new SVID and will need to be manually evicted to be able to re-attest.");
 }
 

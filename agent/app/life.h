@@ -1,5 +1,5 @@
-// The agent's life towards the server: an identity, then synchronisation and rotation side by side until one of them needs
-// more than another try, then recovery, and on again (server-sync 2.5). Owned by the app. I/O thread only.
+// The agent's life towards the server: an identity, then synchronisation and rotation side by side until one of them
+// needs more than another try, then recovery, and on again (server-sync 2.5). Owned by the app. I/O thread only.
 #pragma once
 
 #include <functional>

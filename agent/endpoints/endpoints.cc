@@ -10,6 +10,7 @@ namespace steeple::agent {
 using runtime::Accepted;
 using runtime::Acceptor;
 using runtime::Backend;
+using runtime::Deadline;
 using runtime::Error;
 using runtime::Logger;
 using runtime::LogRendered;
@@ -27,11 +28,7 @@ LogRendered rendered_address(const std::string& path) {
   return LogRendered(path, "{\"Name\":" + runtime::json_string(path) + ",\"Net\":\"unix\"}");
 }
 
-// One connection from its first byte to its close.
-template <class C>
-Task<void> serve_connection(runtime::grpc::Server& server, Accepted<C> accepted) {
-  co_await server.serve(*accepted.connection, &accepted.peer);
-}
+constexpr std::chrono::seconds kHeapSettleWait{1};
 
 }  // namespace
 
@@ -87,6 +84,22 @@ Result<std::unique_ptr<Endpoint>> Endpoint::start(Loop& loop, SocketEngine& engi
   return endpoint;
 }
 
+// One connection from its first byte to its close.
+template <class C>
+Task<void> Endpoint::serve(Accepted<C> accepted) {
+  trim_rule_.note(connections_.size());
+  {
+    Accepted<C> connection = std::move(accepted);
+    co_await server_.serve(*connection.connection, &connection.peer);
+  }
+  if (trim_rule_.note(connections_.size() - 1)) accepting_.spawn(trim_heap_soon());
+}
+
+Task<void> Endpoint::trim_heap_soon() {
+  Result<void> settled = co_await runtime::sleep_until(loop_, Deadline::in(kHeapSettleWait), accepting_.token());
+  if (settled) runtime::trim_heap();
+}
+
 template <class E>
 Task<void> Endpoint::accept_connections(E& engine) {
   StopToken stop = accepting_.token();
@@ -96,7 +109,7 @@ Task<void> Endpoint::accept_connections(E& engine) {
     for (;;) {
       auto accepted = co_await acceptor.accept(stop);
       if (accepted) {
-        connections_.spawn(serve_connection(server_, std::move(*accepted)));
+        connections_.spawn(serve(std::move(*accepted)));
         continue;
       }
       if (!stop.stop_requested()) log_.error("Accepting connections failed", {{"error", accepted.error()}});
@@ -104,7 +117,7 @@ Task<void> Endpoint::accept_connections(E& engine) {
     }
     co_await acceptor.close();
     // A broken listening socket is not mended by trying again at once; the agent lives on for those who are connected.
-    Result<void> waited = co_await runtime::sleep_until(loop_, runtime::Deadline::in(kAcceptRetryWait), stop);
+    Result<void> waited = co_await runtime::sleep_until(loop_, Deadline::in(kAcceptRetryWait), stop);
     if (!waited) break;
   }
 }

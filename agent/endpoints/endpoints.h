@@ -11,7 +11,9 @@
 
 #include "agent/endpoints/socket_engine.h"
 #include "runtime/core/log.h"
+#include "runtime/engine/engine.h"
 #include "runtime/grpc/server.h"
+#include "runtime/os/heap.h"
 #include "runtime/os/unix_socket.h"
 #include "runtime/task/task_group.h"
 
@@ -60,6 +62,9 @@ class Endpoint {
            Options options, runtime::Logger log);
   template <class E>
   runtime::Task<void> accept_connections(E& engine);
+  template <class C>
+  runtime::Task<void> serve(runtime::Accepted<C> accepted);
+  runtime::Task<void> trim_heap_soon();
 
   runtime::Loop& loop_;
   runtime::Logger log_;
@@ -67,7 +72,8 @@ class Endpoint {
   runtime::UnixListener listener_;
   runtime::grpc::Server server_;
   runtime::TaskGroup connections_;
-  runtime::TaskGroup accepting_;
+  runtime::TaskGroup accepting_;  // and what else runs for the endpoint itself
+  runtime::HeapTrimRule trim_rule_;
 };
 
 }  // namespace steeple::agent

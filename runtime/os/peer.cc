@@ -1,5 +1,7 @@
 #include "runtime/os/peer.h"
 
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -22,6 +24,22 @@ Result<std::uint64_t> read_start_time(pid_t pid) {
   return parse_proc_stat_start_time(text);
 }
 
+// The lowest free number is always taken, so a high one means that many are in use. The limit does not change after
+// start.
+bool descriptors_are_scarce(int newest) {
+  static const rlim_t limit = [] {
+    rlimit value{};
+    return ::getrlimit(RLIMIT_NOFILE, &value) == 0 ? value.rlim_cur : RLIM_INFINITY;
+  }();
+  return static_cast<rlim_t>(newest) > limit / 2;
+}
+
+// A pidfd becomes readable when its process ends.
+bool is_running(int pidfd) {
+  pollfd waited{pidfd, POLLIN, 0};
+  return ::poll(&waited, 1, 0) == 0;
+}
+
 }  // namespace
 
 Result<Peer> Peer::of_socket(int socket_fd) {
@@ -36,8 +54,14 @@ Result<Peer> Peer::of_socket(int socket_fd) {
   const PeerCredentials peer{credentials.pid, credentials.uid, credentials.gid};
   int pidfd = -1;
   size = sizeof pidfd;
-  if (::getsockopt(socket_fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0)
-    return Peer(peer, FileDescriptor(pidfd), 0);
+  if (::getsockopt(socket_fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0) {
+    FileDescriptor held(pidfd);
+    if (!descriptors_are_scarce(pidfd)) return Peer(peer, std::move(held), 0);
+    STEEPLE_TRY(start_time, read_start_time(peer.pid));
+    // Alive after the read: the time is that of the peer itself, not of a successor with its number.
+    if (!is_running(pidfd)) return Error(ErrorCode::kNotFound, std::string(kUnresolved));
+    return Peer(peer, FileDescriptor(), start_time);
+  }
   // Only a kernel that does not know the option is excused: any other failure is about this very peer.
   if (errno != ENOPROTOOPT) return system_error(kUnresolved, errno);
   STEEPLE_TRY(start_time, read_start_time(peer.pid));

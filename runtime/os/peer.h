@@ -28,7 +28,7 @@ class Peer {
   static Result<Peer> of_socket(int socket_fd);
 
   const PeerCredentials& credentials() const { return credentials_; }
-  int pidfd() const { return pidfd_.get(); }  // -1: the kernel has none
+  int pidfd() const { return pidfd_.get(); }  // -1: none is kept
   std::uint64_t start_time() const {
     return start_time_;
   }  // field 22 of /proc/PID/stat; read only when there is no pidfd
