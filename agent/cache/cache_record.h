@@ -22,8 +22,8 @@ struct SubscriberGroup {
   std::vector<CacheRecord*> records;  // those that apply, by entry id
   std::size_t missing = 0;            // of them without an SVID
   std::size_t subscribers = 0;
-  std::size_t awaiting = 0;    // subscribers that have not had their first update
-  std::uint64_t version = 1;   // goes up with each notification
+  std::size_t awaiting = 0;   // subscribers that have not had their first update
+  std::uint64_t version = 1;  // goes up with each notification
   bool notify_pending = false;
   std::shared_ptr<const WorkloadUpdate> snapshot;  // null: to be made from the records when somebody takes it
   runtime::Signal changed;

@@ -12,8 +12,8 @@ void X509Cache::Impl::place(CacheRecord& record) {
   const bool pointless = !record.svid && !active && record.entry->disable_x509_svid_prefetch;
   if (pointless && record.state != MintState::kOut) queue_.drop(record);
   set_evictable(record, record.svid && !active);
-  const bool prefetchable = !record.svid && !active && record.state == MintState::kIdle &&
-                            !record.entry->disable_x509_svid_prefetch;
+  const bool prefetchable =
+      !record.svid && !active && record.state == MintState::kIdle && !record.entry->disable_x509_svid_prefetch;
   if (prefetchable == record.prefetch_hook.is_linked()) return;
   if (prefetchable) {
     prefetchable_.push_back(record);

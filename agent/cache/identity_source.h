@@ -1,5 +1,5 @@
-// What the endpoints ask of the rest of the agent: the identities of a caller with these selectors, now and as they change.
-// Implemented in agent/sync over the cache; faked in tests. I/O thread only.
+// What the endpoints ask of the rest of the agent: the identities of a caller with these selectors, now and as they
+// change. Implemented in agent/sync over the cache; faked in tests. I/O thread only.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,8 @@
 
 namespace steeple::agent {
 
-class WorkloadUpdate;  // agent/cache/workload_update.h: an immutable snapshot, encoded once for all who receive the same
+class WorkloadUpdate;  // agent/cache/workload_update.h: an immutable snapshot, encoded once for all who receive the
+                       // same
 
 // Unsubscribes when destroyed.
 class Subscription {
@@ -20,18 +21,19 @@ class Subscription {
   virtual ~Subscription() = default;
   // The newest snapshot not seen yet; waits for one. An update without identities means: no entry matches.
   virtual runtime::Task<runtime::Result<std::shared_ptr<const WorkloadUpdate>>> next(runtime::Deadline deadline,
-                                                                                    runtime::StopToken stop) = 0;
+                                                                                     runtime::StopToken stop) = 0;
 };
 
 class IdentitySource {
  public:
   virtual ~IdentitySource() = default;
 
-  // Waits for the first sync after a start (at most 30 s, then kUnavailable); when no entry matches, asks for one early,
-  // rate-limited sync and looks again. The subscription's first update comes once every matching entry has its SVID.
+  // Waits for the first sync after a start (at most 30 s, then kUnavailable); when no entry matches, asks for one
+  // early, rate-limited sync and looks again. The subscription's first update comes once every matching entry has its
+  // SVID.
   virtual runtime::Task<runtime::Result<std::unique_ptr<Subscription>>> subscribe(attestation::Selectors selectors,
-                                                                                 runtime::Deadline deadline,
-                                                                                 runtime::StopToken stop) = 0;
+                                                                                  runtime::Deadline deadline,
+                                                                                  runtime::StopToken stop) = 0;
 };
 
 }  // namespace steeple::agent

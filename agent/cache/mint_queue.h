@@ -16,7 +16,7 @@ class MintQueue {
 
   // Signs up a record, or sharpens the reason of one that is already there.
   void want(CacheRecord& record, MintReason reason);
-  void drop(CacheRecord& record);        // wanted no more, whatever its state
+  void drop(CacheRecord& record);          // wanted no more, whatever its state
   void reprioritise(CacheRecord& record);  // its subscribers changed
   std::vector<CacheRecord*> take(MintPriority least, std::size_t max, runtime::SteadyTime now);
   void failed(CacheRecord& record, runtime::SteadyTime retry_at);

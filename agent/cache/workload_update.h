@@ -40,13 +40,14 @@ class WorkloadUpdate {
   const SharedBundle& own_bundle() const { return own_; }               // null before the first sync
   std::span<const SharedBundle> federated_bundles() const { return federated_; }
 
-  // The hint filter (endpoints 2.1): positions in identities() that FetchX509SVID leaves out, ascending. Each is worth a
-  // warning `Ignoring entry with duplicate hint` (hint, entry_id) per message sent.
+  // The hint filter (endpoints 2.1): positions in identities() that FetchX509SVID leaves out, ascending. Each is worth
+  // a warning `Ignoring entry with duplicate hint` (hint, entry_id) per message sent.
   std::span<const std::uint32_t> ignored_hints() const { return ignored_; }
   bool is_ignored(std::size_t position) const;
   std::size_t served_count() const { return identities_.size() - ignored_.size(); }
 
-  // An X509SVIDResponse with its gRPC prefix, ready for ServerCall::send; wiped with its last owner. Holds private keys.
+  // An X509SVIDResponse with its gRPC prefix, ready for ServerCall::send; wiped with its last owner. Holds private
+  // keys.
   const runtime::SharedBytes& x509_svid_response() const;
 
  private:

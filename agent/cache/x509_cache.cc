@@ -14,7 +14,7 @@ class CacheSubscription final : public Subscription {
   ~CacheSubscription() override { cache_.unsubscribe(group_, awaiting_); }
 
   runtime::Task<runtime::Result<std::shared_ptr<const WorkloadUpdate>>> next(runtime::Deadline deadline,
-                                                                            runtime::StopToken stop) override {
+                                                                             runtime::StopToken stop) override {
     while (awaiting_ ? group_.missing != 0 : seen_ == group_.version) {
       STEEPLE_CO_CHECK(co_await group_.changed.wait(deadline, stop));
     }
@@ -31,8 +31,9 @@ class CacheSubscription final : public Subscription {
 };
 
 auto position_of(std::vector<CacheRecord*>& records, const std::string& id) {
-  return std::lower_bound(records.begin(), records.end(), id,
-                          [](const CacheRecord* record, const std::string& wanted) { return record->entry->id < wanted; });
+  return std::lower_bound(records.begin(), records.end(), id, [](const CacheRecord* record, const std::string& wanted) {
+    return record->entry->id < wanted;
+  });
 }
 
 }  // namespace
@@ -162,9 +163,7 @@ X509Cache::~X509Cache() = default;
 std::unique_ptr<Subscription> X509Cache::subscribe(attestation::Selectors selectors) {
   return impl_->subscribe(std::move(selectors));
 }
-bool X509Cache::any_match(const attestation::Selectors& selectors) const {
-  return impl_->index().any_match(selectors);
-}
+bool X509Cache::any_match(const attestation::Selectors& selectors) const { return impl_->index().any_match(selectors); }
 std::vector<SharedEntry> X509Cache::matching_entries(const attestation::Selectors& selectors) const {
   return impl_->index().match(selectors);
 }
@@ -177,9 +176,7 @@ void X509Cache::on_wanted(std::function<void(MintPriority)> action) { impl_->que
 std::vector<WantedSvid> X509Cache::take_wanted(MintPriority least, std::size_t max, runtime::SteadyTime now) {
   return impl_->take_wanted(least, max, now);
 }
-bool X509Cache::has_wanted(MintPriority least, runtime::SteadyTime now) const {
-  return impl_->queue().any(least, now);
-}
+bool X509Cache::has_wanted(MintPriority least, runtime::SteadyTime now) const { return impl_->queue().any(least, now); }
 std::size_t X509Cache::wanted_count() const { return impl_->queue().waiting(); }
 std::optional<runtime::SteadyTime> X509Cache::next_retry() const { return impl_->queue().next_retry(); }
 void X509Cache::put_svid(const SharedEntry& minted_for, SharedX509Svid svid, runtime::WallTime rotate_at) {

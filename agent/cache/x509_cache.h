@@ -1,7 +1,7 @@
 // Entries, their X509-SVIDs, who subscribes to them, and what has yet to be signed (server-sync 4, endpoints 1.10).
-// Event-driven: each change touches only the entries and subscribers it concerns; nothing walks all entries by the clock.
-// One writer, the syncer; subscribers read immutable snapshots, shared by all who have the same selectors.
-// The number of SVIDs is bound softly (those of subscribers are never evicted). I/O thread only.
+// Event-driven: each change touches only the entries and subscribers it concerns; nothing walks all entries by the
+// clock. One writer, the syncer; subscribers read immutable snapshots, shared by all who have the same selectors. The
+// number of SVIDs is bound softly (those of subscribers are never evicted). I/O thread only.
 #pragma once
 
 #include <functional>
@@ -37,8 +37,8 @@ class WantedSvid {
 struct CacheCounts {
   std::size_t entries = 0;
   std::size_t svids = 0;
-  std::size_t wanted = 0;  // waiting to be signed, or being signed
-  std::size_t expired = 0; // served although past their expiry
+  std::size_t wanted = 0;   // waiting to be signed, or being signed
+  std::size_t expired = 0;  // served although past their expiry
   std::size_t subscribers = 0;
 };
 

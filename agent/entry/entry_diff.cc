@@ -35,9 +35,12 @@ EntryDiff combine(EntryDiff earlier, EntryDiff later) {
   }
   EntryDiff both;
   for (auto& [id, change] : changes) {
-    if (change.before && change.after) both.updated.push_back(std::move(change));
-    else if (change.before) both.removed.push_back(std::move(change.before));
-    else if (change.after) both.created.push_back(std::move(change.after));
+    if (change.before && change.after)
+      both.updated.push_back(std::move(change));
+    else if (change.before)
+      both.removed.push_back(std::move(change.before));
+    else if (change.after)
+      both.created.push_back(std::move(change.after));
   }
   return both;
 }

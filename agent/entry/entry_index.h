@@ -1,6 +1,6 @@
 // Selectors -> entries: which of thousands of entries apply to a caller (server-sync 4.2). Each entry is filed under
-// one of its selectors, the one with the fewest entries so far, so that a lookup meets few entries that it must compare.
-// I/O thread only.
+// one of its selectors, the one with the fewest entries so far, so that a lookup meets few entries that it must
+// compare. I/O thread only.
 #pragma once
 
 #include <cstddef>

@@ -89,8 +89,8 @@ Task<ServerResult<AttestResult>> attest_agent(RpcChannel& channel, AttestRequest
 
 Task<ServerResult<Bundle>> get_bundle_after_attestation(RpcChannel& channel, Deadline deadline, StopToken stop) {
   constexpr const char* kContext = "failed to get updated bundle";
-  Result<Bytes, Status> answer = co_await channel.unary("/spire.api.server.bundle.v1.Bundle/GetBundle", Bytes(),
-                                                        CallOptions(deadline, stop));
+  Result<Bytes, Status> answer =
+      co_await channel.unary("/spire.api.server.bundle.v1.Bundle/GetBundle", Bytes(), CallOptions(deadline, stop));
   if (!answer) co_return classify(answer.error(), channel.last_connect_error()).with_context(kContext);
   spire::api::types::Bundle message;
   STEEPLE_CO_CHECK(with_context(parse(*answer, message), kContext));

@@ -24,15 +24,17 @@ class AttestRequest {
 
 class AttestResult {
  public:
-  AttestResult(runtime::Bytes svid_chain, bool can_reattest) : chain(std::move(svid_chain)), reattestable(can_reattest) {}
+  AttestResult(runtime::Bytes svid_chain, bool can_reattest)
+      : chain(std::move(svid_chain)), reattestable(can_reattest) {}
   runtime::Bytes chain;  // concatenated DER, leaf first; at least one certificate, all of them parse
   bool reattestable;
 };
 
 using ChallengeAnswer = std::function<runtime::Result<runtime::Bytes>(runtime::BytesView challenge)>;
 
-runtime::Task<ServerResult<AttestResult>> attest_agent(RpcChannel& channel, AttestRequest request, ChallengeAnswer answer,
-                                                       runtime::Deadline deadline, runtime::StopToken stop);
+runtime::Task<ServerResult<AttestResult>> attest_agent(RpcChannel& channel, AttestRequest request,
+                                                       ChallengeAnswer answer, runtime::Deadline deadline,
+                                                       runtime::StopToken stop);
 
 // Error prefix `failed to get updated bundle: `.
 runtime::Task<ServerResult<Bundle>> get_bundle_after_attestation(RpcChannel& channel, runtime::Deadline deadline,

@@ -41,9 +41,7 @@ runtime::Task<void> ChannelSlot::close_one(std::shared_ptr<Held> held) {
   co_await held->channel->close(runtime::StopReason::kReplaced);
 }
 
-void ChannelSlot::retire(std::shared_ptr<Held> held) {
-  STEEPLE_ASSERT(closing_.spawn(close_one(std::move(held))));
-}
+void ChannelSlot::retire(std::shared_ptr<Held> held) { STEEPLE_ASSERT(closing_.spawn(close_one(std::move(held)))); }
 
 runtime::Task<void> ChannelSlot::close(runtime::StopReason reason) {
   drop();

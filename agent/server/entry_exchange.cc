@@ -107,11 +107,12 @@ void EntryExchange::take_entry(const spire::api::types::Entry& message) {
     update_.put(std::move(*entry));
     return;
   }
-  log_.warning("Received malformed entry from SPIRE server; are the server and agent versions compatible?",
-               {{"entry_id", message.id()},
-                {"revision_number", message.revision_number()},
-                {"spiffe_id", fmt::format("spiffe://{}{}", message.spiffe_id().trust_domain(), message.spiffe_id().path())},
-                {"error", entry.error()}});
+  log_.warning(
+      "Received malformed entry from SPIRE server; are the server and agent versions compatible?",
+      {{"entry_id", message.id()},
+       {"revision_number", message.revision_number()},
+       {"spiffe_id", fmt::format("spiffe://{}{}", message.spiffe_id().trust_domain(), message.spiffe_id().path())},
+       {"error", entry.error()}});
 }
 
 }  // namespace steeple::agent

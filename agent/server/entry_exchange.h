@@ -1,6 +1,6 @@
-// The client's side of SyncAuthorizedEntries, and the reading of GetAuthorizedEntries' one answer (server-sync 3.3, 3.4).
-// Sans I/O: messages in, the next action out. The set changes at commit(), so a broken exchange changes nothing.
-// Malformed entries are logged and left out.
+// The client's side of SyncAuthorizedEntries, and the reading of GetAuthorizedEntries' one answer
+// (server-sync 3.3, 3.4). Sans I/O: messages in, the next action out. The set changes at commit(), so a broken exchange
+// changes nothing. Malformed entries are logged and left out.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Ordinary calls share it for their whole length; rotation and re-attestation take it alone, so that no call is under way
-// while the agent SVID changes (server-sync 1.6). First come, first served: waiting rotations hold back new calls.
+// Ordinary calls share it for their whole length; rotation and re-attestation take it alone, so that no call is under
+// way while the agent SVID changes (server-sync 1.6). First come, first served: waiting rotations hold back new calls.
 // I/O thread only; holders end before the lock does.
 #pragma once
 

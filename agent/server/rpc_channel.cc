@@ -33,7 +33,7 @@ class GrpcChannel final : public RpcChannel {
     return channel_.unary(std::move(path), std::move(request), std::move(options));
   }
   Task<Result<std::unique_ptr<runtime::grpc::ClientStream>, Status>> open_stream(std::string path,
-                                                                                CallOptions options) override {
+                                                                                 CallOptions options) override {
     return channel_.open_stream(std::move(path), std::move(options));
   }
   const runtime::Error* last_connect_error() const override {

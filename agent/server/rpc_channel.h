@@ -16,8 +16,8 @@ class RpcChannel {
   virtual ~RpcChannel() = default;  // after close()
   virtual runtime::Task<runtime::Result<runtime::Bytes, runtime::grpc::Status>> unary(
       std::string path, runtime::Bytes request, runtime::grpc::CallOptions options) = 0;
-  virtual runtime::Task<runtime::Result<std::unique_ptr<runtime::grpc::ClientStream>, runtime::grpc::Status>> open_stream(
-      std::string path, runtime::grpc::CallOptions options) = 0;
+  virtual runtime::Task<runtime::Result<std::unique_ptr<runtime::grpc::ClientStream>, runtime::grpc::Status>>
+  open_stream(std::string path, runtime::grpc::CallOptions options) = 0;
   virtual const runtime::Error* last_connect_error() const = 0;  // null: none
   virtual std::uint64_t connections_made() const = 0;
   virtual runtime::Task<void> close(runtime::StopReason reason) = 0;

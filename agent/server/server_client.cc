@@ -63,9 +63,9 @@ class GrpcServerClient::Impl {
   Task<ServerResult<EntryDiff>> sync_entries(EntrySet& entries, Deadline deadline, StopToken stop);
   Task<ServerResult<Bundle>> get_bundle(Deadline deadline, StopToken stop);
   Task<ServerResult<std::optional<Bundle>>> get_federated_bundle(TrustDomain trust_domain, Deadline deadline,
-                                                                StopToken stop);
+                                                                 StopToken stop);
   Task<ServerResult<std::vector<MintedChain>>> batch_new_x509_svid(std::vector<CsrItem> items, Deadline deadline,
-                                                                  StopToken stop);
+                                                                   StopToken stop);
   Task<ServerResult<Bytes>> renew_agent(Bytes csr, Deadline deadline, StopToken stop);
   Task<ServerResult<void>> post_status(std::string agent_version, Deadline deadline, StopToken stop);
 
@@ -97,8 +97,7 @@ void GrpcServerClient::Impl::log_failure(const char* message, const ServerError&
 
 Task<ServerResult<Bytes>> GrpcServerClient::Impl::unary(ChannelSlot::Lease& lease, const char* path, Bytes request,
                                                         Deadline deadline, StopToken stop) {
-  Result<Bytes, Status> answer =
-      co_await lease.channel().unary(path, std::move(request), CallOptions(deadline, stop));
+  Result<Bytes, Status> answer = co_await lease.channel().unary(path, std::move(request), CallOptions(deadline, stop));
   if (answer) co_return std::move(*answer);
   co_return classify(answer.error(), lease.channel().last_connect_error());
 }
@@ -191,8 +190,8 @@ Task<ServerResult<Bundle>> GrpcServerClient::Impl::get_bundle(Deadline deadline,
 }
 
 Task<ServerResult<std::optional<Bundle>>> GrpcServerClient::Impl::get_federated_bundle(TrustDomain trust_domain,
-                                                                                      Deadline deadline,
-                                                                                      StopToken stop) {
+                                                                                       Deadline deadline,
+                                                                                       StopToken stop) {
   STEEPLE_CO_TRY(shared, co_await lock_.share(deadline, stop));
   ChannelSlot::Lease lease = slot_.acquire();
   spire::api::server::bundle::v1::GetFederatedBundleRequest request;
@@ -224,8 +223,8 @@ Task<ServerResult<std::optional<Bundle>>> GrpcServerClient::Impl::get_federated_
 }
 
 Task<ServerResult<std::vector<MintedChain>>> GrpcServerClient::Impl::batch_new_x509_svid(std::vector<CsrItem> items,
-                                                                                        Deadline deadline,
-                                                                                        StopToken stop) {
+                                                                                         Deadline deadline,
+                                                                                         StopToken stop) {
   STEEPLE_CO_TRY(shared, co_await lock_.share(deadline, stop));
   ChannelSlot::Lease lease = slot_.acquire();
   svid_api::BatchNewX509SVIDRequest request;
@@ -251,8 +250,7 @@ Result<std::vector<MintedChain>> GrpcServerClient::Impl::read_minted(runtime::By
   svid_api::BatchNewX509SVIDResponse response;
   STEEPLE_CHECK(parse(answer, response));
   if (static_cast<std::size_t>(response.results_size()) != ids.size()) {
-    return Error(ErrorCode::kMalformed,
-                 fmt::format("{} results for {} requests", response.results_size(), ids.size()));
+    return Error(ErrorCode::kMalformed, fmt::format("{} results for {} requests", response.results_size(), ids.size()));
   }
   std::vector<MintedChain> chains;
   chains.reserve(ids.size());
@@ -313,11 +311,11 @@ Task<ServerResult<Bundle>> GrpcServerClient::get_bundle(Deadline deadline, StopT
   return impl_->get_bundle(deadline, stop);
 }
 Task<ServerResult<std::optional<Bundle>>> GrpcServerClient::get_federated_bundle(TrustDomain trust_domain,
-                                                                                Deadline deadline, StopToken stop) {
+                                                                                 Deadline deadline, StopToken stop) {
   return impl_->get_federated_bundle(std::move(trust_domain), deadline, stop);
 }
 Task<ServerResult<std::vector<MintedChain>>> GrpcServerClient::batch_new_x509_svid(std::vector<CsrItem> items,
-                                                                                  Deadline deadline, StopToken stop) {
+                                                                                   Deadline deadline, StopToken stop) {
   return impl_->batch_new_x509_svid(std::move(items), deadline, stop);
 }
 Task<ServerResult<Bytes>> GrpcServerClient::renew_agent(Bytes csr, Deadline deadline, StopToken stop) {

@@ -1,6 +1,6 @@
-// The calls an agent makes on its mTLS connection, typed (server-sync 2.4, 3). One lazily made channel, shared; it is let
-// go after any failed call (GetFederatedBundle excepted) and by drop_channel() after a rotation; calls under way keep it.
-// Each ordinary call shares the rotation lock for its whole length. Deadlines are the caller's, at most 30 s.
+// The calls an agent makes on its mTLS connection, typed (server-sync 2.4, 3). One lazily made channel, shared; it is
+// let go after any failed call (GetFederatedBundle excepted) and by drop_channel() after a rotation; calls under way
+// keep it. Each ordinary call shares the rotation lock for its whole length. Deadlines are the caller's, at most 30 s.
 // I/O thread only.
 #pragma once
 
@@ -44,12 +44,12 @@ class ServerClient {
   virtual runtime::Task<ServerResult<Bundle>> get_bundle(runtime::Deadline deadline, runtime::StopToken stop) = 0;
   // Nothing: the server does not have it (that is logged). kMalformed: it cannot be read, and the known one stays.
   virtual runtime::Task<ServerResult<std::optional<Bundle>>> get_federated_bundle(TrustDomain trust_domain,
-                                                                                runtime::Deadline deadline,
-                                                                                runtime::StopToken stop) = 0;
+                                                                                  runtime::Deadline deadline,
+                                                                                  runtime::StopToken stop) = 0;
   // One answer per item, in the order asked.
   virtual runtime::Task<ServerResult<std::vector<MintedChain>>> batch_new_x509_svid(std::vector<CsrItem> items,
-                                                                                   runtime::Deadline deadline,
-                                                                                   runtime::StopToken stop) = 0;
+                                                                                    runtime::Deadline deadline,
+                                                                                    runtime::StopToken stop) = 0;
   // For the rotation, which holds the lock alone: takes no lock itself. Gives the chain, concatenated DER.
   virtual runtime::Task<ServerResult<runtime::Bytes>> renew_agent(runtime::Bytes csr, runtime::Deadline deadline,
                                                                   runtime::StopToken stop) = 0;
@@ -74,11 +74,11 @@ class GrpcServerClient final : public ServerClient {
                                                       runtime::StopToken stop) override;
   runtime::Task<ServerResult<Bundle>> get_bundle(runtime::Deadline deadline, runtime::StopToken stop) override;
   runtime::Task<ServerResult<std::optional<Bundle>>> get_federated_bundle(TrustDomain trust_domain,
-                                                                        runtime::Deadline deadline,
-                                                                        runtime::StopToken stop) override;
+                                                                          runtime::Deadline deadline,
+                                                                          runtime::StopToken stop) override;
   runtime::Task<ServerResult<std::vector<MintedChain>>> batch_new_x509_svid(std::vector<CsrItem> items,
-                                                                           runtime::Deadline deadline,
-                                                                           runtime::StopToken stop) override;
+                                                                            runtime::Deadline deadline,
+                                                                            runtime::StopToken stop) override;
   runtime::Task<ServerResult<runtime::Bytes>> renew_agent(runtime::Bytes csr, runtime::Deadline deadline,
                                                           runtime::StopToken stop) override;
   runtime::Task<ServerResult<void>> post_status(std::string agent_version, runtime::Deadline deadline,

@@ -28,32 +28,44 @@ ServerErrorClass class_of_denial(const Status& status) {
     case PermissionDeniedDetails::AGENT_EXPIRED:
     case PermissionDeniedDetails::AGENT_NOT_ATTESTED:
     case PermissionDeniedDetails::AGENT_NOT_ACTIVE:
-    case PermissionDeniedDetails::AGENT_MUST_REATTEST: return ServerErrorClass::kReattest;
-    case PermissionDeniedDetails::AGENT_BANNED: return ServerErrorClass::kBanned;
-    default: return ServerErrorClass::kPermissionDenied;
+    case PermissionDeniedDetails::AGENT_MUST_REATTEST:
+      return ServerErrorClass::kReattest;
+    case PermissionDeniedDetails::AGENT_BANNED:
+      return ServerErrorClass::kBanned;
+    default:
+      return ServerErrorClass::kPermissionDenied;
   }
 }
 
 ServerErrorClass class_of(const Status& status, const runtime::Error* connect_error) {
   switch (status.code()) {
-    case StatusCode::kPermissionDenied: return class_of_denial(status);
-    case StatusCode::kUnimplemented: return ServerErrorClass::kUnimplemented;
-    case StatusCode::kCancelled: return ServerErrorClass::kCancelled;
-    case StatusCode::kDeadlineExceeded: return ServerErrorClass::kUnreachable;
+    case StatusCode::kPermissionDenied:
+      return class_of_denial(status);
+    case StatusCode::kUnimplemented:
+      return ServerErrorClass::kUnimplemented;
+    case StatusCode::kCancelled:
+      return ServerErrorClass::kCancelled;
+    case StatusCode::kDeadlineExceeded:
+      return ServerErrorClass::kUnreachable;
     case StatusCode::kUnavailable:
       if (connect_error && connect_error->code() == ErrorCode::kUntrusted) return ServerErrorClass::kUnknownAuthority;
       return ServerErrorClass::kUnreachable;
-    default: return ServerErrorClass::kOther;
+    default:
+      return ServerErrorClass::kOther;
   }
 }
 
 ServerErrorClass class_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kUntrusted: return ServerErrorClass::kUnknownAuthority;
-    case ErrorCode::kCancelled: return ServerErrorClass::kCancelled;
+    case ErrorCode::kUntrusted:
+      return ServerErrorClass::kUnknownAuthority;
+    case ErrorCode::kCancelled:
+      return ServerErrorClass::kCancelled;
     case ErrorCode::kUnavailable:
-    case ErrorCode::kDeadline: return ServerErrorClass::kUnreachable;
-    default: return ServerErrorClass::kOther;
+    case ErrorCode::kDeadline:
+      return ServerErrorClass::kUnreachable;
+    default:
+      return ServerErrorClass::kOther;
   }
 }
 
@@ -61,14 +73,22 @@ ServerErrorClass class_of(ErrorCode code) {
 
 std::string_view to_string(ServerErrorClass error_class) {
   switch (error_class) {
-    case ServerErrorClass::kReattest: return "reattest";
-    case ServerErrorClass::kBanned: return "banned";
-    case ServerErrorClass::kUnknownAuthority: return "unknown authority";
-    case ServerErrorClass::kPermissionDenied: return "permission denied";
-    case ServerErrorClass::kUnimplemented: return "unimplemented";
-    case ServerErrorClass::kUnreachable: return "unreachable";
-    case ServerErrorClass::kCancelled: return "cancelled";
-    case ServerErrorClass::kOther: return "other";
+    case ServerErrorClass::kReattest:
+      return "reattest";
+    case ServerErrorClass::kBanned:
+      return "banned";
+    case ServerErrorClass::kUnknownAuthority:
+      return "unknown authority";
+    case ServerErrorClass::kPermissionDenied:
+      return "permission denied";
+    case ServerErrorClass::kUnimplemented:
+      return "unimplemented";
+    case ServerErrorClass::kUnreachable:
+      return "unreachable";
+    case ServerErrorClass::kCancelled:
+      return "cancelled";
+    case ServerErrorClass::kOther:
+      return "other";
   }
   return "";
 }

@@ -8,13 +8,13 @@
 namespace steeple::agent {
 
 enum class ServerErrorClass {
-  kReattest,          // expired, not attested, not active, must re-attest
+  kReattest,  // expired, not attested, not active, must re-attest
   kBanned,
   kUnknownAuthority,  // the server's certificate has no path to the bundle
   kPermissionDenied,  // without one of the reasons above
   kUnimplemented,
-  kUnreachable,       // no connection, or no answer in time
-  kCancelled,         // our own stop
+  kUnreachable,  // no connection, or no answer in time
+  kCancelled,    // our own stop
   kOther,
 };
 std::string_view to_string(ServerErrorClass error_class);

@@ -1,5 +1,5 @@
-// Fetches the bundles of one sync pass: the own one, and those of the trust domains that entries federate with, ten at a
-// time (server-sync 3.5). The own trust domain among the latter is passed over (7.1). I/O thread only.
+// Fetches the bundles of one sync pass: the own one, and those of the trust domains that entries federate with, ten at
+// a time (server-sync 3.5). The own trust domain among the latter is passed over (7.1). I/O thread only.
 #pragma once
 
 #include <vector>

@@ -57,7 +57,8 @@ Result<SharedX509Svid> verify_answer(const Answer& answer, runtime::WallTime now
   if (!answer.chain) return Error(ErrorCode::kDenied, answer.chain.error().text());
   STEEPLE_TRY(svid, X509Svid::make(*answer.chain, answer.key));
   if (svid->id() != answer.id) {
-    return Error(ErrorCode::kMalformed, fmt::format("X509-SVID is for {} instead of {}", svid->id().text(), answer.id.text()));
+    return Error(ErrorCode::kMalformed,
+                 fmt::format("X509-SVID is for {} instead of {}", svid->id().text(), answer.id.text()));
   }
   if (svid->expired(now)) {
     return Error(ErrorCode::kMalformed, "X509-SVID has already expired at " + runtime::rfc3339(svid->not_after()));
@@ -146,8 +147,8 @@ Task<void> Minter::run_others(StopToken stop) {
   }
 }
 
-// The earliest of: the end of a failed call's pause, a refused entry's next try. Never now: what is ready and not for this
-// lane is the other lane's.
+// The earliest of: the end of a failed call's pause, a refused entry's next try. Never now: what is ready and not for
+// this lane is the other lane's.
 Deadline Minter::next_look() const {
   const runtime::SteadyTime now = clock_.now();
   Deadline next = Deadline::after(now, kClockCheckMax);
@@ -204,8 +205,8 @@ Task<void> Minter::mint(std::vector<WantedSvid> wanted, std::size_t limit, StopT
   std::vector<CsrItem> items;
   items.reserve(prepared->size());
   for (Prepared& one : *prepared) items.emplace_back(one.entry->id, std::move(one.csr));
-  ServerResult<std::vector<MintedChain>> chains = co_await server_.batch_new_x509_svid(
-      std::move(items), Deadline::after(clock_.now(), kServerCallTimeout), stop);
+  ServerResult<std::vector<MintedChain>> chains =
+      co_await server_.batch_new_x509_svid(std::move(items), Deadline::after(clock_.now(), kServerCallTimeout), stop);
   if (!chains) {
     put_back(wanted);
     if (stop.stop_requested()) co_return;
@@ -262,7 +263,8 @@ void Minter::store(const Prepared& asked, SharedX509Svid svid) {
   schedule_.entry_signed(asked.entry->id);
   if (policy_.availability_target_ignored(svid->not_after() - svid->not_before())) {
     log_.warning(
-        "X509 SVID lifetime isn't long enough to guarantee the availability_target, falling back to the default rotation "
+        "X509 SVID lifetime isn't long enough to guarantee the availability_target, falling back to the default "
+        "rotation "
         "strategy",
         {{"spiffe_id", svid->id().text()}, {"entry_id", asked.entry->id}});
   }

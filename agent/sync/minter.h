@@ -19,7 +19,7 @@ inline constexpr std::chrono::milliseconds kAwaitedGatherTime{2};
 inline constexpr std::chrono::milliseconds kOtherGatherTime{5};
 inline constexpr std::chrono::seconds kRotationGatherTime{1};  // renewals that come due together share a call
 inline constexpr std::chrono::milliseconds kRetryLookMin{50};
-inline constexpr std::chrono::seconds kClockCheckMax{60};      // the wall clock may be set
+inline constexpr std::chrono::seconds kClockCheckMax{60};  // the wall clock may be set
 inline constexpr std::size_t kEcKeysPerJob = 16;
 inline constexpr std::size_t kRsaBatchMax = 32;  // an RSA key takes up to a tenth of a second
 

@@ -13,8 +13,8 @@ Nanoseconds share_of(Nanoseconds whole, double share) {
 
 }  // namespace
 
-runtime::WallTime rotation_time(runtime::WallTime not_before, runtime::WallTime not_after, Nanoseconds availability_target,
-                                const runtime::RandomUnit& random) {
+runtime::WallTime rotation_time(runtime::WallTime not_before, runtime::WallTime not_after,
+                                Nanoseconds availability_target, const runtime::RandomUnit& random) {
   const Nanoseconds lifetime = not_after - not_before;
   Nanoseconds left = share_of(lifetime / 2, 0.9 + 0.2 * random());
   if (availability_target > Nanoseconds::zero() && lifetime - availability_target > kAvailabilityGraceMin) {

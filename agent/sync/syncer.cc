@@ -173,7 +173,8 @@ void Syncer::Impl::finish_pass(const ServerResult<void>& result) {
   pass_done_.notify();
 }
 
-// What ends run() is logged there while running; at the start, and for an unknown authority, the owner's words fit better.
+// What ends run() is logged there while running; at the start, and for an unknown authority, the owner's words fit
+// better.
 void Syncer::Impl::log_failure(const ServerError& error) {
   const bool ends_run = end_after(error).has_value();
   if (error.error_class() == ServerErrorClass::kUnknownAuthority) return;
@@ -187,10 +188,14 @@ void Syncer::Impl::log_failure(const ServerError& error) {
 
 std::optional<SyncEnd> Syncer::Impl::end_after(const ServerError& error) {
   switch (error.error_class()) {
-    case ServerErrorClass::kReattest: return SyncEnd(SyncOutcome::kNeedsReattestation, error);
-    case ServerErrorClass::kBanned: return SyncEnd(SyncOutcome::kBanned, error);
-    case ServerErrorClass::kUnknownAuthority: return SyncEnd(SyncOutcome::kUnknownAuthority, error);
-    default: return std::nullopt;
+    case ServerErrorClass::kReattest:
+      return SyncEnd(SyncOutcome::kNeedsReattestation, error);
+    case ServerErrorClass::kBanned:
+      return SyncEnd(SyncOutcome::kBanned, error);
+    case ServerErrorClass::kUnknownAuthority:
+      return SyncEnd(SyncOutcome::kUnknownAuthority, error);
+    default:
+      return std::nullopt;
   }
 }
 
@@ -220,8 +225,8 @@ Task<void> Syncer::Impl::early_pass(Deadline deadline, StopToken stop) {
   --early_waiters_;
 }
 
-Task<Result<std::unique_ptr<Subscription>>> Syncer::Impl::subscribe(attestation::Selectors selectors,
-                                                                    Deadline deadline, StopToken stop) {
+Task<Result<std::unique_ptr<Subscription>>> Syncer::Impl::subscribe(attestation::Selectors selectors, Deadline deadline,
+                                                                    StopToken stop) {
   STEEPLE_CO_CHECK(co_await wait_synced(deadline, stop));
   if (!selectors.empty() && !cache_.any_match(selectors)) {
     co_await early_pass(deadline, stop);

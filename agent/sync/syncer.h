@@ -26,8 +26,7 @@ enum class SyncOutcome { kStopped, kNeedsReattestation, kBanned, kUnknownAuthori
 
 class SyncEnd {
  public:
-  SyncEnd(SyncOutcome end_outcome, runtime::Error end_error)
-      : outcome(end_outcome), error(std::move(end_error)) {}
+  SyncEnd(SyncOutcome end_outcome, runtime::Error end_error) : outcome(end_outcome), error(std::move(end_error)) {}
   SyncOutcome outcome;
   runtime::Error error;  // the pass's, as it was logged
 };
@@ -65,8 +64,8 @@ class Syncer final : public IdentitySource {
   runtime::Task<runtime::Result<void>> wait_synced(runtime::Deadline deadline, runtime::StopToken stop);
 
   runtime::Task<runtime::Result<std::unique_ptr<Subscription>>> subscribe(attestation::Selectors selectors,
-                                                                        runtime::Deadline deadline,
-                                                                        runtime::StopToken stop) override;
+                                                                          runtime::Deadline deadline,
+                                                                          runtime::StopToken stop) override;
   X509Cache& cache();
   std::optional<runtime::WallTime> last_sync() const;
 

@@ -1,6 +1,6 @@
-// Tainted authorities of the own bundle: each is acted upon once in the life of the process (server-sync 3.9). SVIDs that
-// lead to one are signed anew, 100 every 5 s; until then the old one is served. Checks run on the workers.
-// I/O thread only.
+// Tainted authorities of the own bundle: each is acted upon once in the life of the process (server-sync 3.9). SVIDs
+// that lead to one are signed anew, 100 every 5 s; until then the old one is served. Checks run on the workers. I/O
+// thread only.
 #pragma once
 
 #include <chrono>

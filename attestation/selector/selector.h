@@ -1,5 +1,5 @@
-// What an attestor found out: `type:value` facts about a process or a node. A registration entry lists selectors; it applies to
-// whoever has all of them (server-sync 4.2). Value types, any thread.
+// What an attestor found out: `type:value` facts about a process or a node. A registration entry lists selectors; it
+// applies to whoever has all of them (server-sync 4.2). Value types, any thread.
 #pragma once
 
 #include <compare>

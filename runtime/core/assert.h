@@ -7,8 +7,8 @@ namespace steeple::runtime {
 
 }  // namespace steeple::runtime
 
-#define STEEPLE_ASSERT(condition)                                                          \
-  do {                                                                                     \
-    if (!(condition)) [[unlikely]]                                                         \
-      ::steeple::runtime::assertion_failed(#condition, __FILE__, __LINE__);                \
+#define STEEPLE_ASSERT(condition)                                           \
+  do {                                                                      \
+    if (!(condition)) [[unlikely]]                                          \
+      ::steeple::runtime::assertion_failed(#condition, __FILE__, __LINE__); \
   } while (false)

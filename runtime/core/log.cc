@@ -59,7 +59,8 @@ struct Logger::Shared {
 Logger::Logger() = default;
 
 Logger::Logger(std::unique_ptr<LogSink> sink, LogLevel level, LogFormat format)
-    : shared_(std::make_shared<Shared>(Shared{std::move(sink), level, level, format, /*coloured=*/false, /*source_location=*/false})) {
+    : shared_(std::make_shared<Shared>(
+          Shared{std::move(sink), level, level, format, /*coloured=*/false, /*source_location=*/false})) {
   shared_->coloured = format != LogFormat::kJson && shared_->sink->is_terminal();
 }
 

@@ -12,22 +12,22 @@
 namespace steeple::runtime {
 
 enum class ErrorCode {
-  kCancelled,          // the caller's StopToken fired
-  kDeadline,           // the wait's Deadline passed
-  kClosed,             // the other end went away in an orderly manner
-  kLimit,              // a bound of ours was reached
-  kMalformed,          // input that does not follow its format
-  kInvalidArgument,    // well-formed input with a value that is not allowed
+  kCancelled,        // the caller's StopToken fired
+  kDeadline,         // the wait's Deadline passed
+  kClosed,           // the other end went away in an orderly manner
+  kLimit,            // a bound of ours was reached
+  kMalformed,        // input that does not follow its format
+  kInvalidArgument,  // well-formed input with a value that is not allowed
   kDenied,
   kNotFound,
   kAlreadyExists,
   kFailedPrecondition,
-  kUnavailable,        // a remote part cannot be reached now
+  kUnavailable,  // a remote part cannot be reached now
   kUnauthenticated,
   kUnimplemented,
-  kUntrusted,          // a certificate chain without a path to a trusted authority (and nothing else)
+  kUntrusted,  // a certificate chain without a path to a trusted authority (and nothing else)
   kTls,
-  kSystem,             // a system call failed; the text names errno
+  kSystem,  // a system call failed; the text names errno
   kInternal,
 };
 
@@ -86,16 +86,14 @@ Result<T> with_context(Result<T> result, std::string_view doing) {
 
 // STEEPLE_TRY(name, expression): declares `name` with the value, or returns the error from this function.
 // STEEPLE_CO_TRY is the same inside a coroutine. STEEPLE_CHECK and STEEPLE_CO_CHECK are for Result<void>.
-#define STEEPLE_TRY_IMPL(return_word, temporary, declaration, ...)             \
-  auto temporary = (__VA_ARGS__);                                              \
-  if (!temporary) return_word std::move(temporary.error());                    \
+#define STEEPLE_TRY_IMPL(return_word, temporary, declaration, ...) \
+  auto temporary = (__VA_ARGS__);                                  \
+  if (!temporary) return_word std::move(temporary.error());        \
   declaration = std::move(*temporary)
-#define STEEPLE_TRY(name, ...) \
-  STEEPLE_TRY_IMPL(return, STEEPLE_JOIN(try_result_, __LINE__), auto name, __VA_ARGS__)
+#define STEEPLE_TRY(name, ...) STEEPLE_TRY_IMPL(return, STEEPLE_JOIN(try_result_, __LINE__), auto name, __VA_ARGS__)
 #define STEEPLE_CO_TRY(name, ...) \
   STEEPLE_TRY_IMPL(co_return, STEEPLE_JOIN(try_result_, __LINE__), auto name, __VA_ARGS__)
 #define STEEPLE_CHECK_IMPL(return_word, temporary, ...) \
   if (auto temporary = (__VA_ARGS__); !temporary) return_word std::move(temporary.error())
 #define STEEPLE_CHECK(...) STEEPLE_CHECK_IMPL(return, STEEPLE_JOIN(check_result_, __LINE__), __VA_ARGS__)
-#define STEEPLE_CO_CHECK(...) \
-  STEEPLE_CHECK_IMPL(co_return, STEEPLE_JOIN(check_result_, __LINE__), __VA_ARGS__)
+#define STEEPLE_CO_CHECK(...) STEEPLE_CHECK_IMPL(co_return, STEEPLE_JOIN(check_result_, __LINE__), __VA_ARGS__)

@@ -71,7 +71,10 @@ void UringConnection::Receive::completed(RingOp& op, std::int32_t result, std::u
   UringEngine& engine = connection.engine_;
   if ((flags & IORING_CQE_F_BUFFER) != 0) ++engine.lent_buffers_;
   if (connection.cancelled_ == StopReason::kNone) {
-    if (result == -ENOBUFS) return engine.starve(self);
+    if (result == -ENOBUFS) {
+      connection.more_to_read_ = true;
+      return engine.starve(self);
+    }
     if (result == -EINTR) return self.start();
   }
   self.result_ = result;

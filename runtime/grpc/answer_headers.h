@@ -1,5 +1,5 @@
-// The header blocks that a gRPC answer consists of, in the order of golden/grpc (endpoints 1.3). The texts live as long as
-// this object; submitting copies what is not static.
+// The header blocks that a gRPC answer consists of, in the order of golden/grpc (endpoints 1.3). The texts live as long
+// as this object; submitting copies what is not static.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// One call as a service handler sees it. The server owns it; a handler's frame holds a reference until it returns a Status.
-// I/O thread only.
+// One call as a service handler sees it. The server owns it; a handler's frame holds a reference until it returns a
+// Status. I/O thread only.
 #pragma once
 
 #include <optional>
@@ -18,8 +18,9 @@ namespace steeple::runtime::grpc {
 
 // Who calls: exactly one of the two is set. Both live as long as the connection.
 struct CallPeer {
-  const Peer* process = nullptr;                        // Unix socket
-  const std::vector<Bytes>* certificates = nullptr;     // TLS: what the peer presented and the verifier accepted; may be empty
+  const Peer* process = nullptr;  // Unix socket
+  const std::vector<Bytes>* certificates =
+      nullptr;  // TLS: what the peer presented and the verifier accepted; may be empty
 };
 
 class ServerCall {
@@ -29,17 +30,18 @@ class ServerCall {
   virtual const CallPeer& peer() const = 0;
   virtual std::string_view path() const = 0;  // "/package.Service/Method"
   virtual const Metadata& metadata() const = 0;
-  virtual Deadline deadline() const = 0;      // from grpc-timeout, else never
-  virtual StopToken stop() const = 0;         // stops when the client cancels, the deadline passes, the connection dies, the server stops
+  virtual Deadline deadline() const = 0;  // from grpc-timeout, else never
+  virtual StopToken stop()
+      const = 0;  // stops when the client cancels, the deadline passes, the connection dies, the server stops
 
   // Unary and server-streaming calls: the one request message, without its frame header. Valid during the handler.
   virtual BytesView request() const = 0;
   // Client-streaming and bidirectional calls: the next message; nothing after the client's half-close.
   virtual Task<Result<std::optional<Bytes>>> receive() = 0;
 
-  // Sends one message: `framed` is make_message()'s result and may be shared by thousands of calls. Waits until the message
-  // before it has left, and while the connection holds too many unsent bytes, so a slow reader holds up only itself and
-  // sees the newest state when it reads again. One send() and one receive() at a time.
+  // Sends one message: `framed` is make_message()'s result and may be shared by thousands of calls. Waits until the
+  // message before it has left, and while the connection holds too many unsent bytes, so a slow reader holds up only
+  // itself and sees the newest state when it reads again. One send() and one receive() at a time.
   virtual Task<Result<void>> send(SharedBytes framed) = 0;
 
   // Closes the whole connection once the call's status is sent (a caller that is no longer who it was).

@@ -96,7 +96,8 @@ Task<Result<std::shared_ptr<ClientConnection>>> Channel::Impl::make_connection()
   if (ready) co_return connection;
   connection->shut_down(Status(StatusCode::kUnavailable, ready.error().message()));
   bool silent = ready.error().code() == ErrorCode::kDeadline;
-  co_return silent ? Error(ErrorCode::kUnavailable, "error reading server preface: timed out") : std::move(ready.error());
+  co_return silent ? Error(ErrorCode::kUnavailable, "error reading server preface: timed out")
+                   : std::move(ready.error());
 }
 
 Channel::Channel(Loop& loop, std::unique_ptr<Connector> connector, ChannelOptions options)
@@ -130,8 +131,9 @@ Task<Result<Bytes, Status>> Channel::unary(std::string path, Bytes request, Call
     Result<std::optional<Bytes>, Status> end = co_await call.receive();
     if (!end) co_return std::move(end.error());
     if (*end) {
-      co_return Status(StatusCode::kInternal,
-                       "cardinality violation: expected <EOF> for non server-streaming RPCs, but received another message");
+      co_return Status(
+          StatusCode::kInternal,
+          "cardinality violation: expected <EOF> for non server-streaming RPCs, but received another message");
     }
     co_return std::move(**answer);
   }

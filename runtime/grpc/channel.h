@@ -35,9 +35,9 @@ class ClientStream {
 };
 
 struct ChannelOptions {
-  std::string authority;                                  // ":authority", e.g. "server:8081" or "localhost"
+  std::string authority;  // ":authority", e.g. "server:8081" or "localhost"
   std::string user_agent = "grpc-c++/1.0 steeple";
-  std::size_t message_size_max = 64u << 20;               // received
+  std::size_t message_size_max = 64u << 20;  // received
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(20);
 };
 
@@ -52,7 +52,8 @@ class Channel {
   // Server-streaming, client-streaming and bidirectional calls alike.
   Task<Result<std::unique_ptr<ClientStream>, Status>> open_stream(std::string path, CallOptions options);
 
-  // The last connection failure, for callers that must tell an untrusted server (ErrorCode::kUntrusted) from an absent one.
+  // The last connection failure, for callers that must tell an untrusted server (ErrorCode::kUntrusted) from an absent
+  // one.
   const std::optional<Error>& last_connect_error() const;
 
   // No new calls; calls under way end with CANCELLED; the connection is closed. Joins everything.

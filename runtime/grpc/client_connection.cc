@@ -117,8 +117,8 @@ void ClientConnection::lost(std::string_view cause) {
   std::string text(cause);
   if (session_.has_peer_settings()) {
     if (!goaway_text_.empty()) {
-      text = fmt::format("closing transport due to: connection error: desc = {}, received prior goaway: {}", go_quote(text),
-                         goaway_text_);
+      text = fmt::format("closing transport due to: connection error: desc = {}, received prior goaway: {}",
+                         go_quote(text), goaway_text_);
     }
   } else if (text.starts_with("error reading from server: ")) {
     text = "error reading server preface: " + text.substr(std::string_view("error reading from server: ").size());

@@ -1,6 +1,6 @@
-// The client's side of one HTTP/2 connection over a Transport, and the calls on it. Shared by the channel that made it and by
-// its calls; run() carries the bytes until the connection ends. I/O thread only.
-// Limits: a message's size (the channel's option), unread messages by the stream's window.
+// The client's side of one HTTP/2 connection over a Transport, and the calls on it. Shared by the channel that made it
+// and by its calls; run() carries the bytes until the connection ends. I/O thread only. Limits: a message's size (the
+// channel's option), unread messages by the stream's window.
 #pragma once
 
 #include <deque>

@@ -43,7 +43,8 @@ Status MessageReader::truncated() const {
 }
 
 Status message_too_large(std::size_t size, std::size_t size_max) {
-  return Status(StatusCode::kResourceExhausted, fmt::format("grpc: received message larger than max ({} vs. {})", size, size_max));
+  return Status(StatusCode::kResourceExhausted,
+                fmt::format("grpc: received message larger than max ({} vs. {})", size, size_max));
 }
 
 Status check_message_flag(std::uint8_t flag) {

@@ -18,13 +18,20 @@ constexpr std::size_t kTimeoutTextMax = 9;                 // 8 digits and a uni
 
 std::optional<std::chrono::nanoseconds> timeout_unit(char unit) {
   switch (unit) {
-    case 'H': return std::chrono::hours(1);
-    case 'M': return std::chrono::minutes(1);
-    case 'S': return std::chrono::seconds(1);
-    case 'm': return std::chrono::milliseconds(1);
-    case 'u': return std::chrono::microseconds(1);
-    case 'n': return std::chrono::nanoseconds(1);
-    default: return std::nullopt;
+    case 'H':
+      return std::chrono::hours(1);
+    case 'M':
+      return std::chrono::minutes(1);
+    case 'S':
+      return std::chrono::seconds(1);
+    case 'm':
+      return std::chrono::milliseconds(1);
+    case 'u':
+      return std::chrono::microseconds(1);
+    case 'n':
+      return std::chrono::nanoseconds(1);
+    default:
+      return std::nullopt;
   }
 }
 
@@ -91,7 +98,8 @@ std::vector<std::string_view> Metadata::all(std::string_view key) const {
 
 Result<std::chrono::nanoseconds> parse_grpc_timeout(std::string_view text) {
   if (text.size() < 2) return malformed(fmt::format("transport: timeout string is too short: {}", go_quote(text)));
-  if (text.size() > kTimeoutTextMax) return malformed(fmt::format("transport: timeout string is too long: {}", go_quote(text)));
+  if (text.size() > kTimeoutTextMax)
+    return malformed(fmt::format("transport: timeout string is too long: {}", go_quote(text)));
   auto unit = timeout_unit(text.back());
   if (!unit) return malformed(fmt::format("transport: timeout unit is not recognized: {}", go_quote(text)));
   std::string_view digits = text.substr(0, text.size() - 1);

@@ -7,7 +7,8 @@
 
 namespace steeple::runtime::grpc {
 
-OutboundCall::OutboundCall(std::shared_ptr<ClientConnection> connection, const std::string& path, const CallOptions& options)
+OutboundCall::OutboundCall(std::shared_ptr<ClientConnection> connection, const std::string& path,
+                           const CallOptions& options)
     : connection_(std::move(connection)),
       sent_(connection_->loop_),
       arrived_(connection_->loop_),

@@ -30,8 +30,9 @@ bool is_valid_value(std::string_view value) {
 
 // Headers of the protocol itself, which are no metadata.
 bool is_reserved(std::string_view name) {
-  static constexpr std::string_view kReserved[] = {"user-agent", "te", "grpc-accept-encoding", "grpc-message",
-                                                   "grpc-message-type", "grpc-status", "grpc-status-details-bin"};
+  static constexpr std::string_view kReserved[] = {
+      "user-agent",        "te",          "grpc-accept-encoding",   "grpc-message",
+      "grpc-message-type", "grpc-status", "grpc-status-details-bin"};
   for (std::string_view reserved : kReserved) {
     if (name == reserved) return true;
   }
@@ -111,8 +112,9 @@ void RequestHead::add_metadata(std::string_view name, std::string_view value) {
   if (decoded) {
     metadata_.add(std::string(name), to_text(*decoded));
   } else {
-    header_error_ = Status(StatusCode::kInternal, fmt::format("malformed binary metadata {} in header {}: {}", go_quote(value),
-                                                              go_quote(name), decoded.error().message()));
+    header_error_ =
+        Status(StatusCode::kInternal, fmt::format("malformed binary metadata {} in header {}: {}", go_quote(value),
+                                                  go_quote(name), decoded.error().message()));
   }
 }
 
@@ -124,9 +126,11 @@ RequestHead::Verdict RequestHead::refuse(int http_status, Status status) {
 
 RequestHead::Verdict RequestHead::check() {
   if (hosts_ > 1) {
-    return refuse(400, Status(StatusCode::kInternal,
-                              fmt::format("num values of :authority: {}, num values of host: {}, both must only have 1 value "
-                                          "as per HTTP/2 spec", authorities_, hosts_)));
+    return refuse(
+        400, Status(StatusCode::kInternal,
+                    fmt::format("num values of :authority: {}, num values of host: {}, both must only have 1 value "
+                                "as per HTTP/2 spec",
+                                authorities_, hosts_)));
   }
   if (malformed_) return Verdict::kReset;
   if (!is_grpc_) {
@@ -135,8 +139,9 @@ RequestHead::Verdict RequestHead::check() {
   }
   if (header_error_) return refuse(400, *header_error_);
   if (method_ != "POST") {
-    return refuse(405, Status(StatusCode::kInternal,
-                              fmt::format("Received a HEADERS frame with :method {} which should be POST", go_quote(method_))));
+    return refuse(
+        405, Status(StatusCode::kInternal,
+                    fmt::format("Received a HEADERS frame with :method {} which should be POST", go_quote(method_))));
   }
   return Verdict::kAccept;
 }

@@ -1,5 +1,5 @@
-// The header block of one request: collected, checked, and turned into what a call needs. Sans I/O. nghttp2's own checks
-// are off on Unix sockets (clients A.3), so the rules that matter are here: endpoints 1.3, golden/grpc/protocol.
+// The header block of one request: collected, checked, and turned into what a call needs. Sans I/O. nghttp2's own
+// checks are off on Unix sockets (clients A.3), so the rules that matter are here: endpoints 1.3, golden/grpc/protocol.
 // Lives only while a request's headers arrive.
 #pragma once
 
@@ -16,14 +16,18 @@ class RequestHead {
  public:
   void add(std::string_view name, std::string_view value);
 
-  enum class Verdict { kAccept, kReset, kRefuse };  // kReset: RST_STREAM(PROTOCOL_ERROR); kRefuse: refusal() and http_status()
+  enum class Verdict {
+    kAccept,
+    kReset,
+    kRefuse
+  };  // kReset: RST_STREAM(PROTOCOL_ERROR); kRefuse: refusal() and http_status()
   Verdict check();
   int http_status() const { return http_status_; }
   const Status& refusal() const { return refusal_; }
 
   const std::string& path() const { return path_; }
-  const std::string& encoding() const { return encoding_; }                        // grpc-encoding, or empty
-  const std::string& content_type() const { return content_type_; }                // of the answer
+  const std::string& encoding() const { return encoding_; }          // grpc-encoding, or empty
+  const std::string& content_type() const { return content_type_; }  // of the answer
   std::optional<std::chrono::nanoseconds> timeout() const { return timeout_; }
   Metadata take_metadata() { return std::move(metadata_); }
   std::size_t metadata_bytes() const { return metadata_bytes_; }

@@ -107,8 +107,8 @@ std::optional<Status> ResponseHead::not_grpc(bool end_stream) {
   for (const HttpStatus& status : kHttpStatuses) {
     if (status.number == *number) known = status;
   }
-  return Status(known.code, fmt::format("unexpected HTTP status code received from server: {} ({}); {}", known.number, known.text,
-                                        content_type));
+  return Status(known.code, fmt::format("unexpected HTTP status code received from server: {} ({}); {}", known.number,
+                                        known.text, content_type));
 }
 
 Status ResponseHead::from_trailers() const {
@@ -116,8 +116,9 @@ Status ResponseHead::from_trailers() const {
   if (code_.empty()) return Status(StatusCode::kUnknown, message_);
   std::optional<int> number = parse_number(code_);
   if (!number || *number < 0) {
-    return Status(StatusCode::kUnknown, fmt::format("transport: malformed grpc-status: strconv.ParseInt: parsing {}: invalid syntax",
-                                                    go_quote(code_)));
+    return Status(
+        StatusCode::kUnknown,
+        fmt::format("transport: malformed grpc-status: strconv.ParseInt: parsing {}: invalid syntax", go_quote(code_)));
   }
   return Status(static_cast<StatusCode>(*number), message_, details_);
 }
@@ -126,11 +127,20 @@ Status status_of_reset(http2::Reason reason) {
   StatusCode code = StatusCode::kInternal;
   switch (reason) {
     case http2::Reason::kFlowControlError:
-    case http2::Reason::kEnhanceYourCalm: code = StatusCode::kResourceExhausted; break;
-    case http2::Reason::kRefusedStream: code = StatusCode::kUnavailable; break;
-    case http2::Reason::kCancel: code = StatusCode::kCancelled; break;
-    case http2::Reason::kInadequateSecurity: code = StatusCode::kPermissionDenied; break;
-    default: break;
+    case http2::Reason::kEnhanceYourCalm:
+      code = StatusCode::kResourceExhausted;
+      break;
+    case http2::Reason::kRefusedStream:
+      code = StatusCode::kUnavailable;
+      break;
+    case http2::Reason::kCancel:
+      code = StatusCode::kCancelled;
+      break;
+    case http2::Reason::kInadequateSecurity:
+      code = StatusCode::kPermissionDenied;
+      break;
+    default:
+      break;
   }
   return Status(code, fmt::format("stream terminated by RST_STREAM with error code: {}", to_string(reason)));
 }

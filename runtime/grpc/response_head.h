@@ -14,7 +14,8 @@ class ResponseHead {
  public:
   void add(std::string_view name, std::string_view value);
 
-  // A block is complete. The final status when it ends the call (trailers, or an answer that is not gRPC); else nothing.
+  // A block is complete. The final status when it ends the call (trailers, or an answer that is not gRPC); else
+  // nothing.
   std::optional<Status> block_ended(bool end_stream);
   const std::string& encoding() const { return encoding_; }  // grpc-encoding, or empty
 

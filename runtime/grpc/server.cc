@@ -34,16 +34,12 @@ Server::~Server() { STEEPLE_ASSERT(impl_->joined && impl_->core.connections.empt
 
 template <ByteStream C>
 Task<void> Server::serve(C& connection, const Peer* process) {
-  if (!impl_->core.admit(process)) {
-    co_await connection.close();
-    co_return;
-  }
   CallPeer peer;
   peer.process = process;
   if constexpr (requires { connection.peer_certificates(); }) {
     if (process == nullptr) peer.certificates = &connection.peer_certificates();
   }
-  co_await serve_stream(impl_->core, peer, connection);
+  return serve_stream(impl_->core, peer, connection);
 }
 
 template Task<void> Server::serve(UringConnection&, const Peer*);

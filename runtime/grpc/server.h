@@ -17,15 +17,15 @@ namespace steeple::runtime::grpc {
 
 struct ServerOptions {
   std::size_t connections_max = 20'000;
-  std::size_t connections_per_user_max = 16'000;      // by peer uid; uid 0 is not limited below connections_max
+  std::size_t connections_per_user_max = 16'000;  // by peer uid; uid 0 is not limited below connections_max
   std::size_t streams_per_connection_max = 10'000;
   std::size_t streams_max = 60'000;
   std::size_t header_list_bytes_max = 64 << 10;
-  std::size_t request_bytes_max = 4u << 20;           // RESOURCE_EXHAUSTED above, as grpc-go says it
+  std::size_t request_bytes_max = 4u << 20;                  // RESOURCE_EXHAUSTED above, as grpc-go says it
   std::size_t buffered_bytes_per_connection_max = 1u << 20;  // answers; requests: this and one largest message
   std::size_t buffered_request_bytes_max = 256u << 20;       // of all connections
-  bool enforce_http_messaging = false;                // off on Unix sockets: odd authorities are accepted (clients A.3)
-  std::chrono::nanoseconds connection_age_max{0};     // GOAWAY after this; 0 = never
+  bool enforce_http_messaging = false;             // off on Unix sockets: odd authorities are accepted (clients A.3)
+  std::chrono::nanoseconds connection_age_max{0};  // GOAWAY after this; 0 = never
   std::chrono::nanoseconds setup_timeout = std::chrono::seconds(120);  // until the client's first SETTINGS
 };
 
@@ -36,8 +36,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Serves one accepted connection until it ends, and closes it. `process` is set for Unix sockets; both outlive the task.
-  // Instantiated in server.cc for UringConnection, EpollConnection and Transport.
+  // Serves one accepted connection until it ends, and closes it. `process` is set for Unix sockets; both outlive the
+  // task. Instantiated in server.cc for UringConnection, EpollConnection and Transport.
   template <ByteStream C>
   Task<void> serve(C& connection, const Peer* process);
 

@@ -1,6 +1,6 @@
 // One call of a server connection, from its first header to the last byte of its status. Owned by the connection; kept
-// until both the stream is gone and the handler has ended. What an idle server stream costs is decided here: rare state is
-// allocated when it is needed. I/O thread only.
+// until both the stream is gone and the handler has ended. What an idle server stream costs is decided here: rare state
+// is allocated when it is needed. I/O thread only.
 #pragma once
 
 #include <coroutine>

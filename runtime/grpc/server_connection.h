@@ -1,7 +1,7 @@
-// The server's side of one HTTP/2 connection: requests in, handlers started, answers out. Knows no socket: the template in
-// server_stream.h carries the bytes. One per connection, in the frame of Server::serve(). I/O thread only.
-// Rules: endpoints 1.3 and golden/grpc. Limits: ServerOptions; beyond them streams are refused, calls are ended, and a
-// peer that floods is sent away with GOAWAY.
+// The server's side of one HTTP/2 connection: requests in, handlers started, answers out. Knows no socket: the template
+// in server_stream.h carries the bytes. One per connection, in the frame of Server::serve(). I/O thread only. Rules:
+// endpoints 1.3 and golden/grpc. Limits: ServerOptions; beyond them streams are refused, calls are ended, and a peer
+// that floods is sent away with GOAWAY.
 #pragma once
 
 #include "runtime/grpc/answer_headers.h"
@@ -24,7 +24,7 @@ class ServerConnection : private http2::SessionHandler {
   bool input(BytesView bytes);  // false: close the connection
   void flush(bool inline_first);
   bool ended() const { return ended_; }
-  void lost(StopReason reason);  // no more input or output: every call ends
+  void lost(StopReason reason);     // no more input or output: every call ends
   void settle_last() { settle(); }  // after the join: the last calls are freed
 
   // From the core.
@@ -35,13 +35,13 @@ class ServerConnection : private http2::SessionHandler {
   TaskGroup& tasks() { return tasks_; }
 
  protected:
-  ~ServerConnection() = default;
+  ~ServerConnection() { STEEPLE_ASSERT(calls_ == nullptr); }
 
   virtual void start_writer() = 0;
   virtual Result<std::size_t> try_send(BytesView bytes) = 0;
   virtual void cancel_io(StopReason reason) = 0;
 
-  bool next_output();                            // the writer: something to send in output()?
+  bool next_output();  // the writer: something to send in output()?
   BytesView output() const { return output_; }
   void output_sent(const Result<void>& sent);
   void writer_ended();
@@ -118,10 +118,10 @@ class ServerConnection : private http2::SessionHandler {
   std::uint32_t buffered_output_ = 0;
   TimerUse timer_use_ = TimerUse::kNone;
   bool timer_set_ = false;
-  bool busy_ = false;          // a flush follows anyway
-  bool dirty_ = false;         // in the core's list of those to flush
-  bool writing_ = false;       // the writer runs
-  bool ended_ = false;         // nothing more to carry
+  bool busy_ = false;     // a flush follows anyway
+  bool dirty_ = false;    // in the core's list of those to flush
+  bool writing_ = false;  // the writer runs
+  bool ended_ = false;    // nothing more to carry
   bool lost_ = false;
   bool senders_wait_ = false;  // for room in buffered_output_
   bool sent_away_ = false;     // GOAWAY for abuse

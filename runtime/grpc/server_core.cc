@@ -44,7 +44,6 @@ void ServerCore::detach(ServerConnection& connection, const Peer* process) {
     auto of_user = connections_by_user_.find(process->credentials().uid);
     if (--of_user->second == 0) connections_by_user_.erase(of_user);
   }
-  connection_gone.notify();
 }
 
 void ServerCore::flush_soon(ServerConnection& connection) {

@@ -58,14 +58,15 @@ void ServerConnection::accept(InboundCall& call, bool end_stream) {
   }
   if (verdict == RequestHead::Verdict::kRefuse) return finish(call, head.refusal(), head.http_status());
   if (head.timeout()) {
-    if (*head.timeout() <= kTimeoutMin) return finish(call, Status(StatusCode::kDeadlineExceeded, "context deadline exceeded"));
+    if (*head.timeout() <= kTimeoutMin)
+      return finish(call, Status(StatusCode::kDeadlineExceeded, "context deadline exceeded"));
     call.deadline_ = Deadline::in(*head.timeout());
   }
   call.entry_ = core_.table.find(head.path());
   if (call.entry_ == nullptr) return finish(call, core_.table.unknown(head.path()));
   if (!head.encoding().empty() && head.encoding() != "identity") {
-    return finish(call, Status(StatusCode::kUnimplemented, "grpc: Decompressor is not installed for grpc-encoding " +
-                                                               go_quote(head.encoding())));
+    return finish(call, Status(StatusCode::kUnimplemented,
+                               "grpc: Decompressor is not installed for grpc-encoding " + go_quote(head.encoding())));
   }
   call.metadata_ = head.take_metadata();
   if (!account(call, head.metadata_bytes())) return;
@@ -123,8 +124,9 @@ void ServerConnection::take_message(InboundCall& call, Bytes message) {
       return queue_ready(call);
     case MethodKind::kServerStream:
       if (call.has_request_) {
-        return finish_early(call, Status(StatusCode::kInternal, "cardinality violation: received multiple request messages for "
-                                                                "non-client-streaming RPC"));
+        return finish_early(call, Status(StatusCode::kInternal,
+                                         "cardinality violation: received multiple request messages for "
+                                         "non-client-streaming RPC"));
       }
       return call.set_request(std::move(message));
     case MethodKind::kBidirectional:

@@ -33,7 +33,8 @@ PathParts split(std::string_view path) {
 
 void ServiceTable::add(void* service, std::vector<Method> methods) {
   for (const Method& method : methods) entries_.push_back(Entry{method, service});
-  std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.method.path < b.method.path; });
+  std::sort(entries_.begin(), entries_.end(),
+            [](const Entry& a, const Entry& b) { return a.method.path < b.method.path; });
 }
 
 const ServiceTable::Entry* ServiceTable::find(std::string_view path) const {
@@ -47,10 +48,12 @@ Status ServiceTable::unknown(std::string_view path) const {
   if (!wanted.well_formed) {
     return Status(StatusCode::kUnimplemented, fmt::format("malformed method name: {}", go_quote(path)));
   }
-  bool service_known = std::any_of(entries_.begin(), entries_.end(),
-                                   [&](const Entry& entry) { return split(entry.method.path).service == wanted.service; });
+  bool service_known = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return split(entry.method.path).service == wanted.service;
+  });
   if (!service_known) return Status(StatusCode::kUnimplemented, fmt::format("unknown service {}", wanted.service));
-  return Status(StatusCode::kUnimplemented, fmt::format("unknown method {} for service {}", wanted.method, wanted.service));
+  return Status(StatusCode::kUnimplemented,
+                fmt::format("unknown method {} for service {}", wanted.method, wanted.service));
 }
 
 std::vector<std::string_view> ServiceTable::service_names() const {

@@ -1,5 +1,5 @@
-// Method tables: the whole of what a server serves is data. A service is a table of paths and free functions, and the object
-// they work on.
+// Method tables: the whole of what a server serves is data. A service is a table of paths and free functions, and the
+// object they work on.
 #pragma once
 
 #include <string_view>
@@ -21,8 +21,8 @@ struct Method {
   std::string_view path;  // static storage: "/SpiffeWorkloadAPI/FetchX509SVID"
   MethodKind kind;
   Handler handler;
-  // Streaming methods: asked as soon as the headers are there; what is not OK ends the call before its request message is
-  // waited for or looked at (endpoints 1.3, order subtlety). Unary handlers check for themselves, after decoding.
+  // Streaming methods: asked as soon as the headers are there; what is not OK ends the call before its request message
+  // is waited for or looked at (endpoints 1.3, order subtlety). Unary handlers check for themselves, after decoding.
   Admission admit = nullptr;
 };
 

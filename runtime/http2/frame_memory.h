@@ -1,9 +1,10 @@
-// The allocator of all nghttp2 sessions of a loop thread. Of the 26.8 KB that a session holds, 16 KB are one buffer that
-// is empty between two calls of nghttp2_session_mem_send() as long as each frame is copied out at once, which Session
-// does; so all sessions of a thread are handed the same block for it (runtime-choice 4). Only the buffer made together
-// with the session is shared, never the further ones of a header block above one frame.
-// This leans on nghttp2's inner workings: the first session of a process is made as a probe, and when it does not ask for
-// exactly one buffer of the known size, nothing is shared.
+// The allocator of all nghttp2 sessions of a loop thread. Of the 26.8 KB that a session holds, 16 KB are one buffer
+// that is empty between two calls of nghttp2_session_mem_send() as long as each frame is copied out at once, which
+// Session does; so all sessions of a thread are handed the same block for it (runtime-choice 4). Only the buffer made
+// together with the session is shared, never the further ones of a header block above one frame. A second block stands
+// for the encoder's table of the servers, which have none: nothing is ever written to it. This leans on nghttp2's inner
+// workings: each trick is tried out on probe sessions first, and left off when what they do is not exactly what is
+// expected.
 #pragma once
 
 #include <cstddef>
@@ -15,13 +16,14 @@ class FrameMemory {
   // An nghttp2_mem* (a type that cannot be declared ahead of its header).
   static void* allocator();
 
-  // Whether this nghttp2 was found to allow sharing.
+  // Whether this nghttp2 was found to allow sharing: of the frame buffer; of the unused encoder table.
   static bool is_shared();
+  static bool is_encoder_table_shared();
 
-  // Around nghttp2_session_*_new3(): only then is the shared block handed out.
+  // Around nghttp2_session_*_new3(): only then are the shared blocks handed out.
   class MakingSession {
    public:
-    MakingSession();
+    explicit MakingSession(bool encoder_table_unused);
     ~MakingSession();
     MakingSession(const MakingSession&) = delete;
     MakingSession& operator=(const MakingSession&) = delete;

@@ -1,5 +1,6 @@
-// When a client pings too often (endpoints 1.3, keepalive enforcement): the first ping is free, pings closer than 5 minutes
-// (2 hours with no stream open) are strikes, frames we send clear the strikes, and the third strike ends the connection.
+// When a client pings too often (endpoints 1.3, keepalive enforcement): the first ping is free, pings closer than 5
+// minutes (2 hours with no stream open) are strikes, frames we send clear the strikes, and the third strike ends the
+// connection.
 #pragma once
 
 #include <chrono>

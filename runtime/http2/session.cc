@@ -16,7 +16,9 @@ constexpr std::size_t kHeaderOverhead = 32;  // RFC 9113, 6.5.2: what one field 
 constexpr float kControlFramesBurst = 200;
 constexpr float kControlFramesPerSecond = 20;
 
-std::string_view view(const std::uint8_t* text, std::size_t size) { return {reinterpret_cast<const char*>(text), size}; }
+std::string_view view(const std::uint8_t* text, std::size_t size) {
+  return {reinterpret_cast<const char*>(text), size};
+}
 std::uint8_t* mutable_text(std::string_view text) {
   return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));  // nghttp2 only reads it
 }
@@ -28,7 +30,8 @@ class NameValues {
     for (const Header& header : headers) {
       std::uint8_t flags = NGHTTP2_NV_FLAG_NONE;
       if (header.is_static) flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
-      entries_.push_back({mutable_text(header.name), mutable_text(header.value), header.name.size(), header.value.size(), flags});
+      entries_.push_back(
+          {mutable_text(header.name), mutable_text(header.value), header.name.size(), header.value.size(), flags});
     }
   }
   const nghttp2_nv* data() const { return entries_.data(); }
@@ -54,8 +57,9 @@ struct SessionCallbacks {
     return 0;
   }
 
-  static int header(nghttp2_session* session, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
-                    const std::uint8_t* value, std::size_t value_size, std::uint8_t /*flags*/, void* user) {
+  static int header(nghttp2_session* session, const nghttp2_frame* frame, const std::uint8_t* name,
+                    std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t /*flags*/,
+                    void* user) {
     Session& me = self(user);
     std::size_t total = me.header_list_bytes_ + name_size + value_size + kHeaderOverhead;
     me.header_list_bytes_ = static_cast<std::uint32_t>(total);
@@ -84,7 +88,8 @@ struct SessionCallbacks {
         me.handler_.on_goaway(frame->goaway.last_stream_id, static_cast<Reason>(frame->goaway.error_code),
                               {frame->goaway.opaque_data, frame->goaway.opaque_data_len});
         return 0;
-      default: return control_frame(me, frame);
+      default:
+        return control_frame(me, frame);
     }
   }
 
@@ -137,8 +142,8 @@ struct SessionCallbacks {
     return 0;
   }
 
-  static ssize_t read_data(nghttp2_session* session, std::int32_t stream, std::uint8_t* /*buffer*/, std::size_t size_max,
-                           std::uint32_t* flags, nghttp2_data_source* /*source*/, void* user) {
+  static ssize_t read_data(nghttp2_session* session, std::int32_t stream, std::uint8_t* /*buffer*/,
+                           std::size_t size_max, std::uint32_t* flags, nghttp2_data_source* /*source*/, void* user) {
     void* attached = stream_user(session, stream);
     if (attached == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     SessionHandler::DataPlan plan = self(user).handler_.plan_data(stream, attached, size_max);
@@ -150,8 +155,8 @@ struct SessionCallbacks {
   }
 
   // The payload goes straight into the caller's buffer: keys never pass through memory that sessions share.
-  static int send_data(nghttp2_session* session, nghttp2_frame* frame, const std::uint8_t* frame_header, std::size_t size,
-                       nghttp2_data_source* /*source*/, void* user) {
+  static int send_data(nghttp2_session* session, nghttp2_frame* frame, const std::uint8_t* frame_header,
+                       std::size_t size, nghttp2_data_source* /*source*/, void* user) {
     Session& me = self(user);
     STEEPLE_ASSERT(static_cast<std::size_t>(me.out_end_ - me.out_) >= kFrameHeaderSize + size);
     void* attached = stream_user(session, frame->hd.stream_id);
@@ -191,8 +196,8 @@ struct SessionCallbacks {
     nghttp2_option_set_no_closed_streams(made, 1);
     nghttp2_option_set_no_auto_window_update(made, 1);
     nghttp2_option_set_no_http_messaging(made, enforce_http_messaging ? 0 : 1);
-    // Resets are counted by the gRPC server, which knows whether the stream had been answered: workloads that fetch once
-    // over a kept connection cancel each stream, and are welcome to.
+    // Resets are counted by the gRPC server, which knows whether the stream had been answered: workloads that fetch
+    // once over a kept connection cancel each stream, and are welcome to.
     nghttp2_option_set_stream_reset_rate_limit(made, std::uint64_t{1} << 62, std::uint64_t{1} << 40);
     // A server answers with the same few short headers: its dynamic table would cost 1.1 KiB a connection for nothing.
     if (server) nghttp2_option_set_max_deflate_dynamic_table_size(made, 0);
@@ -205,8 +210,7 @@ Session::Session(SessionHandler& handler, const Options& options)
       control_frames_(kControlFramesBurst, kControlFramesPerSecond),
       header_list_bytes_max_(static_cast<std::uint32_t>(options.header_list_bytes_max)),
       server_(options.role == Role::kServer) {
-  FrameMemory::is_shared();  // the probe makes sessions of its own
-  FrameMemory::MakingSession making;
+  FrameMemory::MakingSession making(server_);
   const nghttp2_option* chosen = SessionCallbacks::options(server_, options.enforce_http_messaging);
   auto make = server_ ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
   auto* memory = static_cast<nghttp2_mem*>(FrameMemory::allocator());
@@ -216,8 +220,9 @@ Session::Session(SessionHandler& handler, const Options& options)
     nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, 1);
     return;
   }
-  nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-                                       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(options.window_bytes)}};
+  nghttp2_settings_entry settings[] = {
+      {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(options.window_bytes)}};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, 2);
   if (options.window_bytes > NGHTTP2_INITIAL_CONNECTION_WINDOW_SIZE) {
     nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, options.window_bytes);
@@ -248,12 +253,13 @@ Result<std::size_t> Session::fill(std::span<std::uint8_t> out) {
       size = NGHTTP2_ERR_BUFFER_ERROR;
       break;
     }
-    std::memcpy(out_, frame, static_cast<std::size_t>(size));
+    if (size > 0) std::memcpy(out_, frame, static_cast<std::size_t>(size));
     out_ += size;
   }
   std::size_t total = static_cast<std::size_t>(out_ - out.data());
   out_ = out_end_ = nullptr;
-  if (size < 0) return Error(runtime::ErrorCode::kInternal, fmt::format("HTTP/2: {}", nghttp2_strerror(static_cast<int>(size))));
+  if (size < 0)
+    return Error(runtime::ErrorCode::kInternal, fmt::format("HTTP/2: {}", nghttp2_strerror(static_cast<int>(size))));
   return total;
 }
 
@@ -261,7 +267,9 @@ bool Session::wants_write() const { return nghttp2_session_want_write(session_) 
 bool Session::finished() const { return !wants_write() && nghttp2_session_want_read(session_) == 0; }
 std::size_t Session::unsent_control_frames() const { return nghttp2_session_get_outbound_queue_size(session_); }
 
-void Session::set_user(std::int32_t stream, void* user) { nghttp2_session_set_stream_user_data(session_, stream, user); }
+void Session::set_user(std::int32_t stream, void* user) {
+  nghttp2_session_set_stream_user_data(session_, stream, user);
+}
 
 void Session::submit_response(std::int32_t stream, std::span<const Header> headers, bool with_data) {
   NameValues values(headers);
@@ -300,7 +308,9 @@ bool Session::remote_closed(std::int32_t stream) const {
 
 bool Session::can_open_stream() const { return nghttp2_session_check_request_allowed(session_) != 0; }
 
-void Session::consume(std::int32_t stream, std::size_t bytes) { nghttp2_session_consume_stream(session_, stream, bytes); }
+void Session::consume(std::int32_t stream, std::size_t bytes) {
+  nghttp2_session_consume_stream(session_, stream, bytes);
+}
 
 void Session::goaway_notice() { nghttp2_submit_shutdown_notice(session_); }
 
@@ -309,13 +319,25 @@ void Session::goaway(Reason reason, std::string_view debug) {
                         static_cast<std::uint32_t>(reason), as_bytes(debug).data(), debug.size());
 }
 
-void Session::terminate(Reason reason) { nghttp2_session_terminate_session(session_, static_cast<std::uint32_t>(reason)); }
+void Session::terminate(Reason reason) {
+  nghttp2_session_terminate_session(session_, static_cast<std::uint32_t>(reason));
+}
 
 std::string_view to_string(Reason reason) {
-  static constexpr std::string_view kNames[] = {
-      "NO_ERROR",      "PROTOCOL_ERROR",    "INTERNAL_ERROR",      "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT",
-      "STREAM_CLOSED", "FRAME_SIZE_ERROR",  "REFUSED_STREAM",      "CANCEL",             "COMPRESSION_ERROR",
-      "CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"};
+  static constexpr std::string_view kNames[] = {"NO_ERROR",
+                                                "PROTOCOL_ERROR",
+                                                "INTERNAL_ERROR",
+                                                "FLOW_CONTROL_ERROR",
+                                                "SETTINGS_TIMEOUT",
+                                                "STREAM_CLOSED",
+                                                "FRAME_SIZE_ERROR",
+                                                "REFUSED_STREAM",
+                                                "CANCEL",
+                                                "COMPRESSION_ERROR",
+                                                "CONNECT_ERROR",
+                                                "ENHANCE_YOUR_CALM",
+                                                "INADEQUATE_SECURITY",
+                                                "HTTP_1_1_REQUIRED"};
   auto index = static_cast<std::size_t>(reason);
   return index < std::size(kNames) ? kNames[index] : "unknown error code";
 }

@@ -63,8 +63,8 @@ class SessionHandler {
   virtual void on_data_end(std::int32_t stream, void* user) = 0;  // END_STREAM on DATA
   virtual void on_stream_closed(std::int32_t stream, void* user, Reason reason) = 0;
 
-  // How much of the stream's output goes into the next DATA frame. Nothing and no end: the stream sleeps until resume().
-  // An end means that trailers follow when submit_trailers() was called meanwhile, else END_STREAM.
+  // How much of the stream's output goes into the next DATA frame. Nothing and no end: the stream sleeps until
+  // resume(). An end means that trailers follow when submit_trailers() was called meanwhile, else END_STREAM.
   struct DataPlan {
     std::size_t size = 0;
     bool end = false;
@@ -73,10 +73,10 @@ class SessionHandler {
   virtual DataPlan plan_data(std::int32_t stream, void* user, std::size_t size_max) = 0;
   virtual void write_data(std::int32_t stream, void* user, std::uint8_t* out, std::size_t size) = 0;
 
-  virtual void on_answer_sent() {}    // HEADERS or DATA went out
-  virtual void on_ping() {}           // not an acknowledgement; it is acknowledged already
+  virtual void on_answer_sent() {}  // HEADERS or DATA went out
+  virtual void on_ping() {}         // not an acknowledgement; it is acknowledged already
   virtual void on_ping_ack() {}
-  virtual void on_settings() {}       // the peer's, not an acknowledgement
+  virtual void on_settings() {}  // the peer's, not an acknowledgement
   virtual void on_goaway(std::int32_t /*last_stream*/, Reason /*reason*/, BytesView /*debug*/) {}
 
  protected:
@@ -90,7 +90,7 @@ class Session {
     Role role = Role::kServer;
     bool enforce_http_messaging = false;
     std::size_t header_list_bytes_max = 64 << 10;
-    std::int32_t window_bytes = 65'535;             // of each stream and, if larger, of the connection; client only
+    std::int32_t window_bytes = 65'535;  // of each stream and, if larger, of the connection; client only
   };
   Session(SessionHandler& handler, const Options& options);
   ~Session();
@@ -109,8 +109,9 @@ class Session {
   void set_user(std::int32_t stream, void* user);
   // `with_data`: DATA follows through plan_data(); else the block ends the stream.
   void submit_response(std::int32_t stream, std::span<const Header> headers, bool with_data);
-  Result<std::int32_t> submit_request(std::span<const Header> headers, void* user);  // kUnavailable: no more streams here
-  void submit_trailers(std::int32_t stream, std::span<const Header> headers);        // only from plan_data()
+  Result<std::int32_t> submit_request(std::span<const Header> headers,
+                                      void* user);                             // kUnavailable: no more streams here
+  void submit_trailers(std::int32_t stream, std::span<const Header> headers);  // only from plan_data()
   void submit_reset(std::int32_t stream, Reason reason);
   void submit_ping(std::uint64_t payload);
   void resume(std::int32_t stream);
@@ -121,9 +122,9 @@ class Session {
   // as soon as bytes arrive; each stream's here.
   void consume(std::int32_t stream, std::size_t bytes);
 
-  void goaway_notice();                                             // graceful, first step: the peer opens no new streams
-  void goaway(Reason reason, std::string_view debug);               // open streams go on
-  void terminate(Reason reason);                                    // GOAWAY is the last frame; input is ignored
+  void goaway_notice();                                // graceful, first step: the peer opens no new streams
+  void goaway(Reason reason, std::string_view debug);  // open streams go on
+  void terminate(Reason reason);                       // GOAWAY is the last frame; input is ignored
 
  private:
   friend struct SessionCallbacks;

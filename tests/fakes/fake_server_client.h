@@ -1,5 +1,5 @@
-// A SPIRE server behind the agent's ServerClient: entries and bundles the test sets, CSRs really signed, failures and wrong
-// answers on demand.
+// A SPIRE server behind the agent's ServerClient: entries and bundles the test sets, CSRs really signed, failures and
+// wrong answers on demand.
 #pragma once
 
 #include <functional>
@@ -60,7 +60,7 @@ class FakeServerClient final : public agent::ServerClient {
     co_return bundle;
   }
   Answer<std::optional<agent::Bundle>> get_federated_bundle(agent::TrustDomain trust_domain, runtime::Deadline,
-                                                           runtime::StopToken) override {
+                                                            runtime::StopToken) override {
     federated_asked.insert(trust_domain.name());
     if (fail_federated) co_return *fail_federated;
     auto found = federated.find(trust_domain);
@@ -68,7 +68,7 @@ class FakeServerClient final : public agent::ServerClient {
     co_return std::optional<agent::Bundle>(found->second);
   }
   Answer<std::vector<agent::MintedChain>> batch_new_x509_svid(std::vector<agent::CsrItem> items, runtime::Deadline,
-                                                             runtime::StopToken) override {
+                                                              runtime::StopToken) override {
     std::vector<std::string> ids;
     for (const agent::CsrItem& item : items) ids.push_back(item.entry_id);
     batches.push_back(std::move(ids));

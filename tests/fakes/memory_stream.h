@@ -11,7 +11,8 @@
 namespace steeple::runtime::fakes {
 
 // `capacity`: bytes under way in each direction before send() waits. `chunk`: the most one receive() gives.
-std::pair<std::unique_ptr<Transport>, std::unique_ptr<Transport>> make_memory_streams(Loop& loop, std::size_t capacity = 1 << 20,
+std::pair<std::unique_ptr<Transport>, std::unique_ptr<Transport>> make_memory_streams(Loop& loop,
+                                                                                      std::size_t capacity = 1 << 20,
                                                                                       std::size_t chunk = 1 << 16);
 
 }  // namespace steeple::runtime::fakes

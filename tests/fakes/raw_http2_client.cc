@@ -16,8 +16,8 @@ Bytes& operator+=(Bytes& out, const Bytes& more) {
 Bytes frame(std::uint8_t type, std::uint8_t flags, std::uint32_t stream, BytesView payload) {
   auto byte = [](std::size_t value, int shift) { return static_cast<std::uint8_t>(value >> shift); };
   std::size_t size = payload.size();
-  Bytes out{byte(size, 16),   byte(size, 8),    byte(size, 0),   type, flags, byte(stream, 24),
-            byte(stream, 16), byte(stream, 8), byte(stream, 0)};
+  Bytes out{byte(size, 16),   byte(size, 8),    byte(size, 0),   type,           flags,
+            byte(stream, 24), byte(stream, 16), byte(stream, 8), byte(stream, 0)};
   out.insert(out.end(), payload.begin(), payload.end());
   return out;
 }
@@ -47,8 +47,12 @@ Bytes header_block(const HeaderList& headers) {
 }
 
 HeaderList request_headers(const std::string& path, const HeaderList& more) {
-  HeaderList headers{{":method", "POST"}, {":scheme", "http"}, {":path", path}, {":authority", "localhost"},
-                     {"content-type", "application/grpc"}, {"te", "trailers"}};
+  HeaderList headers{{":method", "POST"},
+                     {":scheme", "http"},
+                     {":path", path},
+                     {":authority", "localhost"},
+                     {"content-type", "application/grpc"},
+                     {"te", "trailers"}};
   headers.insert(headers.end(), more.begin(), more.end());
   return headers;
 }

@@ -21,7 +21,8 @@ Bytes client_preface();                         // the magic and empty SETTINGS
 Bytes message_frame(std::string_view message);  // the gRPC prefix and the message
 Bytes& operator+=(Bytes& out, const Bytes& more);
 
-inline constexpr std::uint8_t kData = 0, kHeaders = 1, kReset = 3, kSettings = 4, kPing = 6, kGoaway = 7, kWindowUpdate = 8;
+inline constexpr std::uint8_t kData = 0, kHeaders = 1, kReset = 3, kSettings = 4, kPing = 6, kGoaway = 7,
+                              kWindowUpdate = 8;
 inline constexpr std::uint8_t kEndStream = 1, kAck = 1, kEndHeaders = 4;
 
 struct Frame {

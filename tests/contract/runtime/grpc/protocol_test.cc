@@ -66,7 +66,8 @@ HeaderList headers_of(const json::object& recorded, const std::string& path) {
 std::string bytes_from_hex(std::string_view hex) {
   if (hex == "<4194305 bytes>") return std::string(4194305, '\0');
   std::string out;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) out += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    out += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
   return out;
 }
 
@@ -185,9 +186,8 @@ Task<void> play(Loop* loop, Server* server, TaskGroup* connections, const json::
   const json::object& response = recorded->at("response").as_object();
   bool deadline_first = response.contains("rst_stream") && response.at("rst_stream").as_string() == "CANCEL";
   co_await client.send(frame(kPing, 0, 0, Bytes(8, 7)));
-  co_await client.read_until([&](const std::vector<Frame>&) {
-    return deadline_first ? client.count(kReset) != 0 : client.count(kPing) != 0;
-  });
+  co_await client.read_until(
+      [&](const std::vector<Frame>&) { return deadline_first ? client.count(kReset) != 0 : client.count(kPing) != 0; });
   if (!deadline_first) {
     // Handlers answer within a turn or two of the loop; a second PING is behind them.
     Signal pause(*loop);

@@ -70,7 +70,8 @@ class CacheFixture {
   std::unique_ptr<Reader> reader(std::initializer_list<std::string> selectors) {
     return std::make_unique<Reader>(loop, cache.subscribe(selectors_of(selectors)));
   }
-  std::vector<agent::WantedSvid> take(agent::MintPriority least = agent::MintPriority::kPrefetch, std::size_t max = 500) {
+  std::vector<agent::WantedSvid> take(agent::MintPriority least = agent::MintPriority::kPrefetch,
+                                      std::size_t max = 500) {
     return cache.take_wanted(least, max, clock.now());
   }
   void sign(const agent::SharedEntry& entry) {

@@ -144,7 +144,8 @@ TEST_CASE("X509Cache does not take an answer for what the entry was") {
 TEST_CASE("X509Cache prefetches up to its limit and honours the opt-out") {
   CacheFixture f(3);
   std::vector<SharedEntry> entries;
-  for (int i = 0; i < 5; ++i) entries.push_back(shared(make_entry("e" + std::to_string(i), "/e", {"t:" + std::to_string(i)})));
+  for (int i = 0; i < 5; ++i)
+    entries.push_back(shared(make_entry("e" + std::to_string(i), "/e", {"t:" + std::to_string(i)})));
   RegistrationEntry lazy = make_entry("lazy", "/lazy", {"unix:uid:9"});
   lazy.disable_x509_svid_prefetch = true;
   auto lazy_entry = shared(lazy);
@@ -170,7 +171,8 @@ TEST_CASE("X509Cache prefetches up to its limit and honours the opt-out") {
 TEST_CASE("X509Cache evicts what was asked for longest ago, never what has subscribers") {
   CacheFixture f(2);
   std::vector<SharedEntry> entries;
-  for (int i = 0; i < 4; ++i) entries.push_back(shared(make_entry("e" + std::to_string(i), "/e", {"t:" + std::to_string(i)})));
+  for (int i = 0; i < 4; ++i)
+    entries.push_back(shared(make_entry("e" + std::to_string(i), "/e", {"t:" + std::to_string(i)})));
   f.update(created(entries));
   std::vector<std::unique_ptr<tests::Reader>> readers;
   for (const char* selector : {"t:2", "t:0", "t:1", "t:3"}) readers.push_back(f.reader({selector}));
@@ -229,14 +231,16 @@ TEST_CASE("X509Cache logs as the recorded agent does") {
   f.update(created({one}));
   f.sign_all();
   CHECK(f.logged("level=debug msg=\"Bundle added\" trust_domain_id=example.org\n"));
-  CHECK(f.logged("level=debug msg=\"Entry created\" entry=id-1 selectors_added=1 "
-                 "spiffe_id=\"spiffe://example.org/workload/one\"\n"));
+  CHECK(
+      f.logged("level=debug msg=\"Entry created\" entry=id-1 selectors_added=1 "
+               "spiffe_id=\"spiffe://example.org/workload/one\"\n"));
   CHECK(f.logged("level=debug msg=\"SVID updated\" entry=id-1 spiffe_id=\"spiffe://example.org/workload/one\"\n"));
   f.update(updated(one, two));
   CHECK(f.logged("msg=\"Entry updated\" entry=id-1 fed_add=1 spiffe_id=\"spiffe://example.org/workload/one-b\"\n"));
   f.update(updated(two, three));
-  CHECK(f.logged("msg=\"Entry updated\" entry=id-1 fed_rem=1 selectors_added=1 "
-                 "spiffe_id=\"spiffe://example.org/workload/one-b\"\n"));
+  CHECK(
+      f.logged("msg=\"Entry updated\" entry=id-1 fed_rem=1 selectors_added=1 "
+               "spiffe_id=\"spiffe://example.org/workload/one-b\"\n"));
   f.update(removed(three));
   CHECK(f.logged("msg=\"Entry removed\" entry=id-1 spiffe_id=\"spiffe://example.org/workload/one-b\"\n"));
 }

@@ -97,8 +97,9 @@ TEST_CASE("WorkloadUpdate filters equal hints from the response but not from the
     CHECK(update.ignored_hints()[0] == 1);
   }
   SECTION("only one of many stays") {
-    WorkloadUpdate update({hinted("a", "same", 3), hinted("b", "same", 2), hinted("c", "same", 1), hinted("d", "other", 9)},
-                          own().shared_bundle(), {});
+    WorkloadUpdate update(
+        {hinted("a", "same", 3), hinted("b", "same", 2), hinted("c", "same", 1), hinted("d", "other", 9)},
+        own().shared_bundle(), {});
     CHECK(update.ignored_hints().size() == 2);
     CHECK_FALSE(update.is_ignored(2));
     CHECK_FALSE(update.is_ignored(3));

@@ -47,8 +47,8 @@ struct Fixture {
       if (refuse_challenge) return runtime::Error(runtime::ErrorCode::kDenied, "server issued unexpected challenge");
       return runtime::to_bytes(runtime::as_bytes("answer to " + runtime::to_text(text)));
     };
-    return runtime::run_until_done(loop, attest_agent(channel, AttestRequest("x509pop", {1, 2}, {3}), answer,
-                                                      Deadline::never(), {}));
+    return runtime::run_until_done(
+        loop, attest_agent(channel, AttestRequest("x509pop", {1, 2}, {3}), answer, Deadline::never(), {}));
   }
   runtime::Loop loop;
   tests::FakeRpcServer server;
@@ -114,8 +114,9 @@ TEST_CASE("attest_agent passes on the server's refusal, the attestor's, and an e
   };
   auto refused = f.attest();
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().message() == "failed to receive attestation response: rpc error: code = PermissionDenied desc = "
-                                     "failed to attest: agent is banned");
+  CHECK(refused.error().message() ==
+        "failed to receive attestation response: rpc error: code = PermissionDenied desc = "
+        "failed to attest: agent is banned");
   CHECK(refused.error().error_class() == ServerErrorClass::kPermissionDenied);
 
   f.server.stream = [&](const std::string&, const Bytes&) -> tests::FakeRpcServer::StreamAnswer {

@@ -132,15 +132,15 @@ TEST_CASE("ServerClient drops the channel after a failure, but not for a federat
   };
   auto federated = f.run(f.client.get_federated_bundle(tests::trust_domain("partner.test"), kNever, {}));
   REQUIRE_FALSE(federated);
-  CHECK(federated.error().message() ==
-        "failed to fetch federated bundle: rpc error: code = Unavailable desc = gone");
+  CHECK(federated.error().message() == "failed to fetch federated bundle: rpc error: code = Unavailable desc = gone");
   CHECK(f.logged("msg=\"Failed to fetch federated bundle\""));
   CHECK(f.server.channels_closed == 0);
   auto own = f.run(f.client.get_bundle(kNever, {}));
   REQUIRE_FALSE(own);
   CHECK(own.error().message() == "failed to fetch bundle: rpc error: code = Unavailable desc = gone");
-  CHECK(f.logged("level=error msg=\"Failed to fetch bundle\" error=\"rpc error: code = Unavailable desc = gone\" "
-                 "status_code=Unavailable status_message=gone subsystem_name=manager"));
+  CHECK(
+      f.logged("level=error msg=\"Failed to fetch bundle\" error=\"rpc error: code = Unavailable desc = gone\" "
+               "status_code=Unavailable status_message=gone subsystem_name=manager"));
   CHECK(f.server.channels_closed == 1);
   static_cast<void>(f.run(f.client.get_bundle(kNever, {})));
   CHECK(f.server.channels_made == 2);
@@ -165,8 +165,9 @@ TEST_CASE("ServerClient reports a broken entry stream in the recorded words and 
     CHECK(result.error().message() ==
           "failed to fetch authorized entries: rpc error: code = Unavailable desc = connection refused");
     CHECK(result.error().error_class() == ServerErrorClass::kUnreachable);
-    CHECK(f.logged("level=error msg=\"Failed to fetch authorized entries\" error=\"rpc error: code = Unavailable desc = "
-                   "connection refused\" subsystem_name=manager"));
+    CHECK(
+        f.logged("level=error msg=\"Failed to fetch authorized entries\" error=\"rpc error: code = Unavailable desc = "
+                 "connection refused\" subsystem_name=manager"));
   }
   SECTION("between pages") {
     spire::api::server::entry::v1::SyncAuthorizedEntriesResponse page;
@@ -175,8 +176,9 @@ TEST_CASE("ServerClient reports a broken entry stream in the recorded words and 
     end = Status(StatusCode::kInternal, "x");
     auto result = f.run(f.client.sync_entries(entries, kNever, {}));
     REQUIRE_FALSE(result);
-    CHECK(result.error().message() == "failed to fetch authorized entries: failed to receive entry revision page from "
-                                      "server: rpc error: code = Internal desc = x");
+    CHECK(result.error().message() ==
+          "failed to fetch authorized entries: failed to receive entry revision page from "
+          "server: rpc error: code = Internal desc = x");
   }
   CHECK(entries.size() == 0);
   CHECK(f.server.channels_closed == 1);
@@ -237,8 +239,9 @@ TEST_CASE("ServerClient gives one chain or refusal per CSR") {
   REQUIRE(chains->size() == 2);
   CHECK(runtime::to_text(*(*chains)[0]) == "leafca");
   CHECK((*chains)[1].error().code() == StatusCode::kNotFound);
-  CHECK(f.logged("level=warning msg=\"Failed to mint X509 SVID\" entry_id=b error=\"entry not found or not authorized\" "
-                 "status=5 subsystem_name=manager"));
+  CHECK(
+      f.logged("level=warning msg=\"Failed to mint X509 SVID\" entry_id=b error=\"entry not found or not authorized\" "
+               "status=5 subsystem_name=manager"));
   response.mutable_results()->RemoveLast();
   auto short_answer = f.run(f.client.batch_new_x509_svid(items, kNever, {}));
   REQUIRE_FALSE(short_answer);

@@ -28,8 +28,9 @@ struct Fixture {
     SyncerEvents events;
     events.own_bundle_changed = [this](const SharedBundle& bundle) { stored = bundle; };
     events.authorities_tainted = [this](const runtime::Certificates& authorities) { tainted = authorities.size(); };
-    syncer.emplace(loop, clock, workers, server, options, events,
-                   runtime::Logger(runtime::make_string_sink(&log), runtime::LogLevel::kDebug, runtime::LogFormat::kText));
+    syncer.emplace(
+        loop, clock, workers, server, options, events,
+        runtime::Logger(runtime::make_string_sink(&log), runtime::LogLevel::kDebug, runtime::LogFormat::kText));
   }
   ~Fixture() {
     group.close(runtime::StopReason::kShutdown);
@@ -55,7 +56,8 @@ struct Fixture {
     std::unique_ptr<Subscription> subscription;
     std::shared_ptr<const WorkloadUpdate> update;
   };
-  static runtime::Task<void> fetch(Fixture* f, attestation::Selectors selectors, runtime::Deadline deadline, Fetch* out) {
+  static runtime::Task<void> fetch(Fixture* f, attestation::Selectors selectors, runtime::Deadline deadline,
+                                   Fetch* out) {
     auto subscription = co_await f->syncer->subscribe(std::move(selectors), deadline, f->group.token());
     if (subscription) {
       out->subscription = std::move(*subscription);
@@ -107,11 +109,14 @@ TEST_CASE("Syncer fetches, signs and serves, and logs as the recorded agent does
   CHECK(f.server.statuses_posted == 1);
   CHECK(f.stored != nullptr);
   CHECK(f.syncer->synced());
-  CHECK(f.logged("level=debug msg=\"Renewing stale entries\" cache_type=workload count=1 limit=500 subsystem_name=manager"));
-  CHECK(f.logged("level=info msg=\"Creating X509-SVID\" entry_id=e1 spiffe_id=\"spiffe://example.org/web\" "
-                 "subsystem_name=manager"));
-  CHECK(f.logged("level=debug msg=\"SVID updated\" entry=e1 spiffe_id=\"spiffe://example.org/web\" "
-                 "subsystem_name=cache_manager"));
+  CHECK(f.logged(
+      "level=debug msg=\"Renewing stale entries\" cache_type=workload count=1 limit=500 subsystem_name=manager"));
+  CHECK(
+      f.logged("level=info msg=\"Creating X509-SVID\" entry_id=e1 spiffe_id=\"spiffe://example.org/web\" "
+               "subsystem_name=manager"));
+  CHECK(
+      f.logged("level=debug msg=\"SVID updated\" entry=e1 spiffe_id=\"spiffe://example.org/web\" "
+               "subsystem_name=cache_manager"));
 }
 
 TEST_CASE("Syncer lets callers wait for the first sync instead of refusing them") {
@@ -177,7 +182,8 @@ TEST_CASE("Syncer refuses wrong answers, keeps the last good SVID and serves the
   }
   SECTION("for another SPIFFE ID") {
     wrong_for([&](const runtime::Csr& csr) -> MintedChain {
-      return runtime::to_bytes(f.server.authority.sign(csr.public_key, "spiffe://example.org/evil", now, now + 1h).der());
+      return runtime::to_bytes(
+          f.server.authority.sign(csr.public_key, "spiffe://example.org/evil", now, now + 1h).der());
     });
     reason = "X509-SVID is for spiffe://example.org/evil instead of spiffe://example.org/bad";
   }
@@ -216,8 +222,9 @@ TEST_CASE("Syncer keeps everything while the server is away, and recovers") {
   f.server.fail_entries = server_error(ServerErrorClass::kUnreachable,
                                        "failed to fetch authorized entries: rpc error: code = Unavailable desc = away");
   REQUIRE(f.until([&] {
-    return f.logged("level=error msg=\"Synchronize failed\" error=\"failed to fetch authorized entries: rpc error: "
-                    "code = Unavailable desc = away\" subsystem_name=manager");
+    return f.logged(
+        "level=error msg=\"Synchronize failed\" error=\"failed to fetch authorized entries: rpc error: "
+        "code = Unavailable desc = away\" subsystem_name=manager");
   }));
   Fixture::Fetch fetch;
   f.start_fetch({"t:1"}, fetch);
@@ -236,7 +243,8 @@ TEST_CASE("Syncer tries again until the server is there at the start") {
   Fixture f;
   f.server.fail_entries = server_error(ServerErrorClass::kUnreachable, "away");
   f.start();
-  REQUIRE(f.until([&] { return f.logged("level=warning msg=\"Failed to initialize manager\" error=away retry_interval="); }));
+  REQUIRE(f.until(
+      [&] { return f.logged("level=warning msg=\"Failed to initialize manager\" error=away retry_interval="); }));
   CHECK_FALSE(f.syncer->synced());
   f.server.fail_entries.reset();
   REQUIRE(f.until([&] { return f.syncer->synced(); }));
@@ -328,11 +336,12 @@ TEST_CASE("Syncer rotates an SVID that comes due, as a renewal") {
   REQUIRE(f.until([&] { return f.svids() == 1; }));
   const SharedX509Svid first = f.syncer->cache().svid_of("e1");
   f.clock.advance_wall(34min);
-  f.server.entries.at("e1").hint = "touch";  // nothing that makes it outdated
+  f.server.entries.at("e1").hint = "touch";           // nothing that makes it outdated
   f.server.put(make_entry("e2", "/other", {"t:2"}));  // wakes the minter, which looks at the clock
   REQUIRE(f.until([&] { return f.syncer->cache().svid_of("e1") != first; }));
-  CHECK(f.logged("level=debug msg=\"Updating expiring SVIDs in cache\" cache_type=workload expiring_svids=1 "
-                 "subsystem_name=manager"));
+  CHECK(
+      f.logged("level=debug msg=\"Updating expiring SVIDs in cache\" cache_type=workload expiring_svids=1 "
+               "subsystem_name=manager"));
   CHECK(f.logged("level=info msg=\"Renewing X509-SVID\" entry_id=e1 expires_at="));
 }
 
@@ -349,8 +358,9 @@ TEST_CASE("Syncer signs anew what a tainted authority signed, once") {
   REQUIRE(f.until([&] { return f.syncer->cache().svid_of("e1") != first; }));
   CHECK(f.tainted == 1);
   CHECK(f.logged("level=debug msg=\"New tainted X.509 authorities found\" subject_key_ids="));
-  CHECK(f.logged("level=debug msg=\"Scheduled rotation for SVID entries due to tainted X.509 authorities\" count=1 "
-                 "subsystem_name=cache_manager"));
+  CHECK(
+      f.logged("level=debug msg=\"Scheduled rotation for SVID entries due to tainted X.509 authorities\" count=1 "
+               "subsystem_name=cache_manager"));
   CHECK(f.logged("level=info msg=\"Tainted X.509 SVIDs\" subsystem_name=cache_manager tainted_x509_svids=1"));
   CHECK(f.logged("level=info msg=\"Finished processing all tainted entries\" subsystem_name=cache_manager"));
   const int syncs = f.server.syncs;

@@ -31,8 +31,7 @@ std::string texts(const std::vector<Selector>& selectors) {
 std::optional<std::string> no_name(std::uint32_t) { return std::nullopt; }
 
 struct World {
-  World()
-      : names(clock, "/nonexistent/passwd", "/nonexistent/group"), workers(loop, 1, 16), peer(own_peer()) {}
+  World() : names(clock, "/nonexistent/passwd", "/nonexistent/group"), workers(loop, 1, 16), peer(own_peer()) {}
   Result<Selectors> attest(UnixConfig config, StopToken stop = {}) {
     UnixAttestor attestor(config, names, loop, workers);
     Result<ProcessHandle> process = ProcessHandle::open(peer);

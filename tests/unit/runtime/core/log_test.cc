@@ -205,5 +205,6 @@ TEST_CASE("Logger names file, line and function when asked to") {
   Logger log(make_string_sink(&out), LogLevel::kInfo, LogFormat::kDefault);
   log.show_source_location();
   speak(log.with_subsystem("test"));
-  CHECK_THAT(out, Catch::Matches(R"(time=".*" level=info msg=spoken file="log_test\.cc:\d+" func=speak subsystem_name=test\n)"));
+  CHECK_THAT(out, Catch::Matches(
+                      R"(time=".*" level=info msg=spoken file="log_test\.cc:\d+" func=speak subsystem_name=test\n)"));
 }

@@ -84,7 +84,8 @@ TEST_CASE("Messages of 4 MiB pass, one byte more is refused, and the connection 
 Task<void> receive_limit(World* world, Channel* channel) {
   auto refused = co_await channel->unary("/test.Echo/Unary", Bytes(101, 'x'), call_options());
   REQUIRE_FALSE(refused);
-  CHECK(refused.error() == Status(StatusCode::kResourceExhausted, "grpc: received message larger than max (101 vs. 100)"));
+  CHECK(refused.error() ==
+        Status(StatusCode::kResourceExhausted, "grpc: received message larger than max (101 vs. 100)"));
   CHECK(co_await channel->unary("/test.Echo/Unary", Bytes(100, 'x'), call_options()));
   co_await channel->close(StopReason::kShutdown);
   co_await turns(world->loop);

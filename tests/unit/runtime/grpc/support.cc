@@ -22,7 +22,8 @@ Task<Status> unary(void* self, ServerCall& call) {
 
 Task<Status> fail(void* self, ServerCall& call) {
   ++service_of(self).started;
-  co_return co_await end_with(service_of(self), call, Status(StatusCode::kPermissionDenied, to_text(call.request()), "\x08\x07"));
+  co_return co_await end_with(service_of(self), call,
+                              Status(StatusCode::kPermissionDenied, to_text(call.request()), "\x08\x07"));
 }
 
 Task<Status> silent(void*, ServerCall&) { co_return Status::ok(); }
@@ -91,7 +92,8 @@ class MemoryConnector final : public Connector {
   explicit MemoryConnector(World& world) : world_(world) {}
   Task<Result<std::unique_ptr<Transport>>> connect(Deadline, StopToken) override {
     ++world_.connects;
-    if (world_.refuse_connections) co_return Error(ErrorCode::kSystem, "dial unix /x.sock: connect: no such file or directory");
+    if (world_.refuse_connections)
+      co_return Error(ErrorCode::kSystem, "dial unix /x.sock: connect: no such file or directory");
     co_return world_.connect_raw();
   }
 

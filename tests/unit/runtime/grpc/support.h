@@ -26,8 +26,8 @@ struct EchoService {
   std::size_t ended = 0;
   StopReason last_stop = StopReason::kNone;
   std::string last_metadata;
-  Signal release;        // lets a Hold call answer
-  SharedBytes pushed;    // what Watch sends whenever `version` grows
+  Signal release;      // lets a Hold call answer
+  SharedBytes pushed;  // what Watch sends whenever `version` grows
   std::vector<Signal*> watchers;
   Status hold_status;
 };
