@@ -173,9 +173,10 @@ bool FrameMemory::is_encoder_table_shared() {
 
 void FrameMemory::set_sharing_allowed(bool allowed) { state.allowed = allowed; }
 
-FrameMemory::MakingSession::MakingSession(bool encoder_table_unused) {
-  state.making_session = state.allowed && is_shared();
-  state.encoder_table_wanted = state.allowed && encoder_table_unused && is_encoder_table_shared();
+FrameMemory::MakingSession::MakingSession(bool server) {
+  const bool shares = state.allowed && server;
+  state.making_session = shares && is_shared();
+  state.encoder_table_wanted = shares && is_encoder_table_shared();
 }
 
 FrameMemory::MakingSession::~MakingSession() { state.making_session = state.encoder_table_wanted = false; }

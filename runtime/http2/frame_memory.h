@@ -1,6 +1,7 @@
 // The allocator of all nghttp2 sessions of a loop thread. Of the 26.8 KB that a session holds, 16 KB are one buffer
 // that is empty between two calls of nghttp2_session_mem_send() as long as each frame is copied out at once, which
-// Session does; so all sessions of a thread are handed the same block for it (runtime-choice 4). Only the buffer made
+// Session does; so all server sessions of a thread are handed the same block for it (runtime-choice 4). Not clients:
+// theirs holds the connection preface from the making of the session until the first call. Only the buffer made
 // together with the session is shared, never the further ones of a header block above one frame. A second block stands
 // for the encoder's table of the servers, which have none: nothing is ever written to it. This leans on nghttp2's inner
 // workings: each trick is tried out on probe sessions first, and left off when what they do is not exactly what is
@@ -20,10 +21,10 @@ class FrameMemory {
   static bool is_shared();
   static bool is_encoder_table_shared();
 
-  // Around nghttp2_session_*_new3(): only then are the shared blocks handed out.
+  // Around nghttp2_session_*_new3(): only then, and only to a server, are the shared blocks handed out.
   class MakingSession {
    public:
-    explicit MakingSession(bool encoder_table_unused);
+    explicit MakingSession(bool server);
     ~MakingSession();
     MakingSession(const MakingSession&) = delete;
     MakingSession& operator=(const MakingSession&) = delete;

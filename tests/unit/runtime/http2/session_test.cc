@@ -273,6 +273,18 @@ TEST_CASE("GOAWAY carries its reason and text, and ends the session once its str
   CHECK(server.session_.finished());
 }
 
+// The reason of the last GOAWAY among whole frames.
+std::optional<Reason> goaway_in(BytesView frames) {
+  std::optional<Reason> reason;
+  while (frames.size() >= 9) {
+    std::size_t size = 9 + (frames[0] << 16 | frames[1] << 8 | frames[2]);
+    REQUIRE(size <= frames.size());
+    if (frames[3] == 7) reason = static_cast<Reason>(frames[16]);
+    frames = frames.subspan(size);
+  }
+  return reason;
+}
+
 TEST_CASE("A flood of SETTINGS or PRIORITY ends the session") {
   Bytes settings{0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 1};
   Bytes priority{0, 0, 5, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
@@ -282,13 +294,14 @@ TEST_CASE("A flood of SETTINGS or PRIORITY ends the session") {
     exchange(server, client);
     SteadyTime now = std::chrono::steady_clock::now();
     int fed = 0;
+    Bytes answer;
     while (!server.session_.finished() && fed < 1000) {
       ++fed;
       REQUIRE(server.session_.feed(one, now));
-      REQUIRE(client.session_.feed(server.all_output(), now));
+      answer = server.all_output();
     }
     CHECK(fed < 300);
-    CHECK(client.goaway_ == Reason::kEnhanceYourCalm);
+    CHECK(goaway_in(answer) == Reason::kEnhanceYourCalm);
   }
 }
 
