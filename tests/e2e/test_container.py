@@ -13,6 +13,9 @@ from harness import AGENT_KIND, BIN, Agent, PATIENCE, Process, Suite, wait_until
 # What Docker and containerd leave to a container; CAP_SYS_PTRACE is not among it.
 DEFAULT_CAPABILITIES = "chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,net_raw,sys_chroot,mknod,audit_write,setfcap"
 
+# A sanitizer's leak check needs ptrace, which the container withholds; the other suites look for leaks.
+WITHOUT_PTRACE = {"ASAN_OPTIONS": "detect_leaks=0"}
+
 
 def make_root(root, program):
     """A root file system that holds the program, its libraries, and nothing else."""
@@ -41,7 +44,8 @@ class ContainedAgent(Agent):
         self.server.bundle(self.root / "bundle.pem")
         capabilities = "-all," + ",".join("+" + name for name in DEFAULT_CAPABILITIES.split(","))
         script = f'mount -t proc proc "{self.root}/proc" && exec setpriv --bounding-set {capabilities} chroot "{self.root}" /agent run -config /agent.conf "$@"'
-        self.process = Process(["unshare", "--pid", "--fork", "--kill-child", "--mount", "sh", "-c", script, "sh", *flags], self.home / "agent.log")
+        self.process = Process(["unshare", "--pid", "--fork", "--kill-child", "--mount", "sh", "-c", script, "sh", *flags], self.home / "agent.log",
+                               WITHOUT_PTRACE)
         return self
 
     def stop(self, how=signal.SIGTERM, seconds=10):
@@ -57,8 +61,8 @@ class ContainedAgent(Agent):
 
     def inside(self, *arguments):
         """The agent's own program, in the same PID namespace."""
-        return subprocess.run(["nsenter", "--target", str(self.inner_pid()), "--pid", "--mount", f"--root={self.root}", "/agent", *arguments], capture_output=True,
-                              text=True, timeout=30 * PATIENCE)
+        return subprocess.run(["nsenter", "--target", str(self.inner_pid()), "--pid", "--mount", f"--root=/proc/{self.inner_pid()}/root", "/agent", *arguments], capture_output=True,
+                              text=True, timeout=30 * PATIENCE, env={**os.environ, **WITHOUT_PTRACE})
 
 
 @unittest.skipIf(os.getuid() != 0, "makes namespaces")
