@@ -81,12 +81,12 @@ bool ConfiguredBundleSource::insecure() const {
 }
 
 runtime::Task<Result<std::string>> ConfiguredBundleSource::download(std::string url, runtime::StopToken stop) {
-  runtime::HttpGet request;
+  runtime::HttpRequest request;
   request.url = url;
   request.unix_socket = options_.trust_bundle_unix_socket;
   request.body_size_max = kBundleDocumentSizeMax;
   Result<runtime::HttpResponse> response =
-      co_await http_.get(std::move(request), runtime::Deadline::in(kBundleDownloadTimeout), stop);
+      co_await http_.send(std::move(request), runtime::Deadline::in(kBundleDownloadTimeout), stop);
   if (!response) {
     co_return std::move(response.error()).with_context(fmt::format("unable to fetch trust bundle URL {}", url));
   }

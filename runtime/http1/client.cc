@@ -3,178 +3,96 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstdlib>
-#include <memory>
 
-#include "runtime/http1/curl_library.h"
+#include "runtime/http1/transfer.h"
 
 namespace steeple::runtime {
 namespace {
 
 constexpr std::chrono::minutes kRequestTimeoutMax{5};  // when the caller sets no deadline
-constexpr std::size_t kStatusLineMax = 512;
 constexpr int kPollMillisecondsMax = 1000;
 
-// To curl, both kinds of handle are void.
-struct EasyFree {
-  void operator()(CURL* easy) const { curl().easy_cleanup(easy); }
-};
-struct MultiFree {
-  void operator()(CURLM* multi) const { curl().multi_cleanup(multi); }
-};
-struct ListFree {
-  void operator()(curl_slist* list) const { curl().slist_free_all(list); }
-};
-
-// Set on the I/O thread before the job starts; afterwards the job's, but for `stopped` and the wake-up of `multi`.
-struct Transfer {
-  HttpGet request;
-  SteadyTime end;
-  std::unique_ptr<CURLM, MultiFree> multi{curl().multi_init()};
-  std::atomic<bool> stopped{false};
-  HttpResponse response;
-  bool too_large = false;
-  char error_text[CURL_ERROR_SIZE] = {};
-};
-
-std::size_t take_header(char* data, std::size_t size, std::size_t count, void* owner) {
-  auto& transfer = *static_cast<Transfer*>(owner);
-  std::string_view line(data, size * count);
-  if (!line.starts_with("HTTP/")) return size * count;
-  // The first line of an answer; a redirect's is replaced by the next one.
-  std::size_t space = line.find(' ');
-  std::string_view status = space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
-  status = status.substr(0, std::min(status.find_first_of("\r\n"), kStatusLineMax));
-  transfer.response.status = status;
-  transfer.response.body.clear();
-  return size * count;
+// Scheme, host and port of the URL, the socket, and the identity of the TLS settings.
+std::string place_of(const HttpRequest& request) {
+  std::size_t host = request.url.find("://");
+  std::size_t path = host == std::string::npos ? host : request.url.find('/', host + 3);
+  return fmt::format("{}|{}|{}", request.url.substr(0, path), request.unix_socket, fmt::ptr(request.tls.get()));
 }
 
-std::size_t take_body(char* data, std::size_t size, std::size_t count, void* owner) {
-  auto& transfer = *static_cast<Transfer*>(owner);
-  std::size_t added = size * count;
-  if (added > transfer.request.body_size_max - transfer.response.body.size()) {
-    transfer.too_large = true;
-    return 0;
-  }
-  transfer.response.body.append(data, added);
-  return added;
-}
+}  // namespace
 
-void set_options(CURL* easy, Transfer& transfer, curl_slist* headers) {
-  const HttpGet& request = transfer.request;
-  bool local = !request.unix_socket.empty();
-  curl().easy_setopt(easy, CURLOPT_URL, request.url.c_str());
-  curl().easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-  curl().easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl().easy_setopt(easy, CURLOPT_USERAGENT, "steeple/" STEEPLE_VERSION);
-  curl().easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-  curl().easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.error_text);
-  curl().easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
-  curl().easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
-  curl().easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
-  curl().easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-  curl().easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request.follow_redirects ? 1L : 0L);
-  curl().easy_setopt(easy, CURLOPT_MAXREDIRS, static_cast<long>(kHttpRedirectsMax));
-  // A redirect never leaves TLS, or the socket's plain HTTP.
-  curl().easy_setopt(easy, CURLOPT_PROTOCOLS_STR, local ? "http" : "https");
-  curl().easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, local ? "http" : "https");
-  if (local) {
-    curl().easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
-    curl().easy_setopt(easy, CURLOPT_NOPROXY, "*");
-  }
-  // Other roots than the library's own, named as for Go's programs.
-  if (const char* roots = std::getenv("SSL_CERT_FILE"); roots && *roots)
-    curl().easy_setopt(easy, CURLOPT_CAINFO, roots);
-  if (const char* roots = std::getenv("SSL_CERT_DIR"); roots && *roots) curl().easy_setopt(easy, CURLOPT_CAPATH, roots);
-  if (!request.ca_file.empty()) {
-    curl().easy_setopt(easy, CURLOPT_CAINFO, request.ca_file.c_str());
-    curl().easy_setopt(easy, CURLOPT_CAPATH, nullptr);
-  }
-}
-
-Error transfer_error(CURLcode code, const Transfer& transfer) {
-  ErrorCode kind = ErrorCode::kUnavailable;
-  switch (code) {
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-      kind = ErrorCode::kInvalidArgument;
-      break;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-      kind = ErrorCode::kTls;
-      break;
-    case CURLE_TOO_MANY_REDIRECTS:
-      kind = ErrorCode::kLimit;
-      break;
-    default:
-      break;
-  }
-  std::string text = transfer.error_text[0] != '\0' ? transfer.error_text : curl().easy_strerror(code);
-  return Error(kind, fmt::format("Get \"{}\": {}", transfer.request.url, text));
-}
+HttpClient::HttpClient(Loop& loop, WorkerPool& workers) : loop_(loop), workers_(workers) {}
+HttpClient::~HttpClient() = default;
 
 // Runs the transfer on a worker until it ends, its time is over, or somebody sets `stopped` and wakes it.
-Result<HttpResponse> perform(Transfer& transfer) {
-  std::unique_ptr<CURL, EasyFree> easy(curl().easy_init());
-  std::unique_ptr<curl_slist, ListFree> headers;
-  for (const std::string& header : transfer.request.headers) {
-    curl_slist* longer = curl().slist_append(headers.get(), header.c_str());
-    if (longer == nullptr) return Error(ErrorCode::kInternal, "out of memory for headers");
-    headers.release();
-    headers.reset(longer);
-  }
-  if (!easy || !transfer.multi) return Error(ErrorCode::kInternal, "cannot make an HTTP request");
-  set_options(easy.get(), transfer, headers.get());
-  curl().multi_add_handle(transfer.multi.get(), easy.get());
+Result<HttpResponse> HttpClient::perform(Transfer& transfer) {
+  STEEPLE_CHECK(transfer.set_options());
+  CURLM* multi = transfer.handles->multi.get();
+  CURL* easy = transfer.handles->easy.get();
+  curl().multi_add_handle(multi, easy);
   int running = 1;
   CURLMcode failure = CURLM_OK;
   while (running != 0 && failure == CURLM_OK && !transfer.stopped && std::chrono::steady_clock::now() < transfer.end) {
-    failure = curl().multi_perform(transfer.multi.get(), &running);
+    failure = curl().multi_perform(multi, &running);
     auto left = std::chrono::ceil<std::chrono::milliseconds>(transfer.end - std::chrono::steady_clock::now()).count();
     int wait = static_cast<int>(std::clamp<std::int64_t>(left, 0, kPollMillisecondsMax));
-    if (running != 0 && failure == CURLM_OK) {
-      failure = curl().multi_poll(transfer.multi.get(), nullptr, 0, wait, nullptr);
-    }
+    if (running != 0 && failure == CURLM_OK) failure = curl().multi_poll(multi, nullptr, 0, wait, nullptr);
   }
   CURLcode code = CURLE_OK;
   bool ended = false;
   int queued = 0;
-  while (const CURLMsg* message = curl().multi_info_read(transfer.multi.get(), &queued)) {
+  while (const CURLMsg* message = curl().multi_info_read(multi, &queued)) {
     if (message->msg != CURLMSG_DONE) continue;
     ended = true;
     code = message->data.result;
   }
-  long status = 0;
-  curl().easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
-  curl().multi_remove_handle(transfer.multi.get(), easy.get());
+  curl().multi_remove_handle(multi, easy);
+  curl().easy_reset(easy);  // nothing in it points to this transfer any more
+  if (transfer.refused) return std::move(*transfer.refused);
   if (transfer.too_large) {
     return Error(ErrorCode::kLimit, fmt::format("Get \"{}\": answer is larger than {} bytes", transfer.request.url,
                                                 transfer.request.body_size_max));
   }
   if (!ended) return Error(ErrorCode::kDeadline, fmt::format("Get \"{}\": deadline exceeded", transfer.request.url));
-  if (code != CURLE_OK) return transfer_error(code, transfer);
-  transfer.response.status_code = static_cast<int>(status);
+  if (code != CURLE_OK && !transfer.cut) return transfer.error_of(code);
   return std::move(transfer.response);
 }
 
-}  // namespace
+std::unique_ptr<HttpClient::Handles> HttpClient::take_idle(const std::string& place) {
+  const auto same = [&](const std::unique_ptr<Handles>& handles) { return handles->place == place; };
+  auto at = std::find_if(idle_.begin(), idle_.end(), same);
+  if (at == idle_.end()) return nullptr;
+  std::unique_ptr<Handles> handles = std::move(*at);
+  idle_.erase(at);
+  return handles;
+}
 
-Task<Result<HttpResponse>> HttpClient::get(HttpGet request, Deadline deadline, StopToken stop) {
+void HttpClient::keep_idle(std::unique_ptr<Handles> handles) {
+  if (idle_.size() == kHttpIdleConnectionsMax) idle_.erase(idle_.begin());
+  idle_.push_back(std::move(handles));
+}
+
+Task<Result<HttpResponse>> HttpClient::send(HttpRequest request, Deadline deadline, StopToken stop) {
   if (stop.stop_requested()) co_return stop.error();
   Result<const CurlLibrary*> library = CurlLibrary::load();
   if (!library) co_return std::move(library.error());
   auto transfer = std::make_shared<Transfer>();
+  std::string place = place_of(request);
+  transfer->handles = take_idle(place);
+  if (!transfer->handles) {
+    transfer->handles = std::make_unique<Handles>();
+    transfer->handles->place = std::move(place);
+    transfer->handles->tls = request.tls;
+  }
   transfer->request = std::move(request);
   transfer->end = deadline.sooner(Deadline::after(loop_.now(), kRequestTimeoutMax)).when();
   StopCallback on_stop(stop, [transfer](StopReason) {
     transfer->stopped = true;
-    curl().multi_wakeup(transfer->multi.get());
+    curl().multi_wakeup(transfer->handles->multi.get());
   });
   Result<HttpResponse> result = co_await workers_.run([transfer] { return perform(*transfer); });
   if (!result && stop.stop_requested()) co_return stop.error();
+  if (result) keep_idle(std::move(transfer->handles));
   co_return std::move(result);
 }
 

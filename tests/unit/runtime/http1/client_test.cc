@@ -69,13 +69,13 @@ class LocalBench {
   }
   ~LocalBench() { unlink(path.c_str()); }
 
-  Result<HttpResponse> get(HttpGet request, std::string answer, Deadline deadline = Deadline::in(10s),
+  Result<HttpResponse> get(HttpRequest request, std::string answer, Deadline deadline = Deadline::in(10s),
                            StopToken stop = {}) {
     TaskGroup group(loop);
     group.spawn(serve_local(loop, acceptor, std::move(answer), seen));
     request.unix_socket = path;
     HttpClient client(loop, workers);
-    auto result = run_until_done(loop, client.get(std::move(request), deadline, stop));
+    auto result = run_until_done(loop, client.send(std::move(request), deadline, stop));
     run_until_done(loop, group.join());
     return result;
   }
@@ -87,8 +87,8 @@ class LocalBench {
   std::string seen;
 };
 
-HttpGet to(std::string url) {
-  HttpGet request;
+HttpRequest to(std::string url) {
+  HttpRequest request;
   request.url = std::move(url);
   return request;
 }
@@ -97,7 +97,7 @@ HttpGet to(std::string url) {
 
 TEST_CASE("GET over a Unix socket goes there whatever host the URL names") {
   LocalBench bench;
-  HttpGet request = to("http://bundle.test/path?spire-attest-mode=bootstrap");
+  HttpRequest request = to("http://bundle.test/path?spire-attest-mode=bootstrap");
   request.headers = {"X-Test: 1"};
   auto answer = bench.get(std::move(request), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
   REQUIRE(answer);
@@ -118,7 +118,7 @@ TEST_CASE("Any status is an answer") {
 
 TEST_CASE("A body above the limit is refused") {
   LocalBench bench;
-  HttpGet request = to("http://h/");
+  HttpRequest request = to("http://h/");
   request.body_size_max = 4;
   auto answer = bench.get(std::move(request), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
   REQUIRE_FALSE(answer);
@@ -144,9 +144,9 @@ TEST_CASE("A silent server meets the deadline, and a stop ends the wait at once"
   LocalBench* silent = &bench;
   TaskGroup group(silent->loop);
   HttpClient client(silent->loop, silent->workers);
-  HttpGet request = to("http://h/");
+  HttpRequest request = to("http://h/");
   request.unix_socket = silent->path;
-  auto stopped = run_until_done(silent->loop, client.get(std::move(request), Deadline::in(30s), stop.token()));
+  auto stopped = run_until_done(silent->loop, client.send(std::move(request), Deadline::in(30s), stop.token()));
   REQUIRE_FALSE(stopped);
   CHECK(stopped.error().code() == ErrorCode::kCancelled);
   CHECK(silent->loop.now() - before < 5s);
@@ -156,15 +156,15 @@ TEST_CASE("A missing socket is unavailable, an odd URL invalid") {
   Loop loop;
   WorkerPool workers(loop, 1, 8);
   HttpClient client(loop, workers);
-  HttpGet request = to("http://h/");
+  HttpRequest request = to("http://h/");
   request.unix_socket = "/tmp/steeple-http1-missing.sock";
-  auto missing = run_until_done(loop, client.get(std::move(request), Deadline::in(5s), {}));
+  auto missing = run_until_done(loop, client.send(std::move(request), Deadline::in(5s), {}));
   REQUIRE_FALSE(missing);
   CHECK(missing.error().code() == ErrorCode::kUnavailable);
-  auto plain = run_until_done(loop, client.get(to("http://127.0.0.1:1/"), Deadline::in(5s), {}));
+  auto plain = run_until_done(loop, client.send(to("http://127.0.0.1:1/"), Deadline::in(5s), {}));
   REQUIRE_FALSE(plain);
   CHECK(plain.error().code() == ErrorCode::kInvalidArgument);
-  auto file = run_until_done(loop, client.get(to("file:///etc/hostname"), Deadline::in(5s), {}));
+  auto file = run_until_done(loop, client.send(to("file:///etc/hostname"), Deadline::in(5s), {}));
   REQUIRE_FALSE(file);
   CHECK(file.error().code() == ErrorCode::kInvalidArgument);
 }
@@ -191,9 +191,13 @@ TEST_CASE("HTTPS trusts the given roots only, and does not leave TLS by a redire
   auto fetch = [&](std::string answer, bool trusted) {
     TaskGroup group(loop);
     group.spawn(serve_tls(loop, acceptor, context, std::move(answer)));
-    HttpGet request = to(url);
-    if (trusted) request.ca_file = ca_file;
-    auto result = run_until_done(loop, client.get(std::move(request), Deadline::in(10s), {}));
+    HttpRequest request = to(url);
+    if (trusted) {
+      auto tls = std::make_shared<HttpTls>();
+      tls->ca_file = ca_file;
+      request.tls = std::move(tls);
+    }
+    auto result = run_until_done(loop, client.send(std::move(request), Deadline::in(10s), {}));
     run_until_done(loop, group.join());
     return result;
   };
@@ -208,4 +212,195 @@ TEST_CASE("HTTPS trusts the given roots only, and does not leave TLS by a redire
   REQUIRE_FALSE(redirected);
   CHECK(redirected.error().code() == ErrorCode::kInvalidArgument);
   unlink(ca_file.c_str());
+}
+
+namespace {
+
+// Serves TLS on the loop: each connection answers `answers` in turn, keeping it open; counts handshakes and keeps what
+// it was asked and the client's chain.
+class TlsBench {
+ public:
+  TlsBench() {
+    TlsServerContext::Options options;
+    options.alpn = "";
+    options.identity = [this] { return std::optional(identity_of(leaf)); };
+    options.verifier = [this](std::span<const Bytes> chain) -> Result<void> {
+      client_chain_size = chain.size();
+      return {};
+    };
+    context = *TlsServerContext::make(options);
+  }
+  ~TlsBench() {
+    group.close(StopReason::kShutdown);
+    boost::system::error_code ignored;
+    acceptor.close(ignored);
+    run_until_done(loop, group.join());
+  }
+  Result<HttpResponse> send(HttpRequest request) {
+    if (!started) group.spawn(accept());
+    started = true;
+    request.url = "https://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()) + "/pods";
+    return run_until_done(loop, client.send(std::move(request), Deadline::in(10s), {}));
+  }
+  Task<void> accept() {
+    while (!group.token().stop_requested()) {
+      tcp::socket socket(loop.io());
+      auto [error] = co_await async_op<boost::system::error_code>(
+          [&](auto handler) { acceptor.async_accept(socket, std::move(handler)); }, group.token());
+      if (error) co_return;
+      group.spawn(serve(std::move(socket)));
+    }
+  }
+  Task<void> serve(tcp::socket socket) {
+    auto transport = co_await TlsAcceptor(loop, context).accept(std::move(socket), group.token());
+    if (!transport) co_return;
+    ++handshakes;
+    std::optional<StopCallback> on_stop;
+    on_stop.emplace(group.token(), [&](StopReason reason) { (*transport)->cancel(reason); });
+    while (co_await answer_one(**transport)) {
+    }
+    on_stop.reset();
+    co_await (*transport)->close();
+  }
+  Task<bool> answer_one(Transport& transport) {
+    std::string request;
+    while (request.find("\r\n\r\n") == std::string::npos || !request.ends_with(request_end)) {
+      auto bytes = co_await transport.receive();
+      if (!bytes || bytes->end_of_stream()) co_return false;
+      request += as_text(bytes->view());
+    }
+    requests.push_back(std::move(request));
+    Result<void> sent = co_await transport.send(as_bytes(answer));
+    co_return sent.has_value();
+  }
+
+  Loop loop;
+  WorkerPool workers{loop, 1, 8};
+  HttpClient client{loop, workers};
+  tcp::acceptor acceptor{loop.io(), tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)};
+  WallTime now = std::chrono::system_clock::now();
+  Authority authority = new_authority(now);
+  Leaf leaf = new_leaf(authority, "spiffe://example.org/kubelet", now);
+  std::shared_ptr<TlsServerContext> context;
+  std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+  std::string request_end = "\r\n\r\n";
+  std::vector<std::string> requests;
+  std::size_t client_chain_size = 0;
+  int handshakes = 0;
+  TaskGroup group{loop};
+  bool started = false;
+};
+
+HttpRequest with_tls(std::shared_ptr<const HttpTls> tls) {
+  HttpRequest request;
+  request.tls = std::move(tls);
+  return request;
+}
+
+}  // namespace
+
+TEST_CASE("A second request to the same place under the same settings pays no handshake") {
+  TlsBench bench;
+  auto tls = std::make_shared<HttpTls>();
+  tls->verify = HttpVerify::kNone;
+  for (int i = 0; i < 3; ++i) REQUIRE(bench.send(with_tls(tls)));
+  CHECK(bench.handshakes == 1);
+  CHECK(bench.client.idle_connections() == 1);
+  auto other = std::make_shared<HttpTls>();
+  other->verify = HttpVerify::kNone;
+  REQUIRE(bench.send(with_tls(other)));
+  CHECK(bench.handshakes == 2);
+  CHECK(bench.requests.size() == 4);
+}
+
+TEST_CASE("Verification: chain only overlooks the name, full does not, none overlooks the chain") {
+  TlsBench bench;  // its certificate has no name but a SPIFFE ID
+  auto chain_only = std::make_shared<HttpTls>();
+  chain_only->verify = HttpVerify::kChainOnly;
+  chain_only->ca_pem = to_pem(bench.authority.certificate);
+  CHECK(bench.send(with_tls(chain_only)));
+  auto full = std::make_shared<HttpTls>();
+  full->ca_pem = chain_only->ca_pem;
+  auto refused = bench.send(with_tls(full));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == ErrorCode::kTls);
+  auto wrong = std::make_shared<HttpTls>();
+  wrong->verify = HttpVerify::kChainOnly;
+  wrong->ca_pem = to_pem(new_authority(bench.now).certificate);
+  refused = bench.send(with_tls(wrong));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == ErrorCode::kTls);
+}
+
+TEST_CASE("A client certificate from memory is presented; a broken one is an invalid argument") {
+  TlsBench bench;
+  Leaf client = new_leaf(bench.authority, "spiffe://example.org/agent", bench.now);
+  auto tls = std::make_shared<HttpTls>();
+  tls->verify = HttpVerify::kNone;
+  tls->certificate_pem = to_pem(client.certificate);
+  tls->private_key_pem = SecretBytes(as_bytes(client.key.to_pem()));
+  REQUIRE(bench.send(with_tls(tls)));
+  CHECK(bench.client_chain_size == 1);
+  auto broken = std::make_shared<HttpTls>();
+  broken->verify = HttpVerify::kNone;
+  broken->certificate_pem = "nonsense";
+  auto refused = bench.send(with_tls(broken));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == ErrorCode::kInvalidArgument);
+}
+
+TEST_CASE("A body is sent with its method and length") {
+  TlsBench bench;
+  auto tls = std::make_shared<HttpTls>();
+  tls->verify = HttpVerify::kNone;
+  HttpRequest request = with_tls(tls);
+  request.method = "PATCH";
+  request.body = "{\"a\":1}";
+  request.headers = {"Content-Type: application/strategic-merge-patch+json"};
+  bench.request_end = request.body;
+  REQUIRE(bench.send(std::move(request)));
+  CHECK(bench.requests.back().starts_with("PATCH /pods HTTP/1.1\r\n"));
+  CHECK(bench.requests.back().find("Content-Length: 7\r\n") != std::string::npos);
+  CHECK(bench.requests.back().find("Content-Type: application/strategic-merge-patch+json\r\n") != std::string::npos);
+}
+
+TEST_CASE("A sink gets a 200 body in pieces, its error ends the request, and a refusal keeps its text") {
+  LocalBench bench;
+  std::string got;
+  HttpRequest request = to("http://h/");
+  request.sink = [&](std::string_view piece) -> Result<void> {
+    got += piece;
+    return {};
+  };
+  auto answer = bench.get(request, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  REQUIRE(answer);
+  CHECK(answer->body.empty());
+  CHECK(got == "hello");
+  answer = bench.get(request, "HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno!\n");
+  REQUIRE(answer);
+  CHECK(answer->body == "no!\n");
+  CHECK(got == "hello");
+  std::string endless(kHttpRefusalBodyMax * 2, 'x');
+  answer = bench.get(request, "HTTP/1.1 500 Oops\r\nContent-Length: 200000000\r\n\r\n" + endless);
+  REQUIRE(answer);
+  CHECK(answer->body.size() == kHttpRefusalBodyMax);
+  request.body_size_max = 4;
+  answer = bench.get(request, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().code() == ErrorCode::kLimit);
+  request.body_size_max = 100;
+  request.sink = [](std::string_view) -> Result<void> { return Error(ErrorCode::kMalformed, "not JSON"); };
+  answer = bench.get(request, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error() == Error(ErrorCode::kMalformed, "not JSON"));
+}
+
+TEST_CASE("A redirect is an answer where following it was not asked for") {
+  LocalBench bench;
+  HttpRequest request = to("http://h/");
+  request.follow_redirects = false;
+  auto answer =
+      bench.get(std::move(request), "HTTP/1.1 302 Found\r\nLocation: http://h/b\r\nContent-Length: 0\r\n\r\n");
+  REQUIRE(answer);
+  CHECK(answer->status_code == 302);
 }

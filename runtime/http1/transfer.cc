@@ -1,0 +1,184 @@
+#include "runtime/http1/transfer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace steeple::runtime {
+namespace {
+
+constexpr std::size_t kStatusLineMax = 512;
+
+// Points into `text`, which outlives the handle's use of it.
+curl_blob blob_of(std::string_view text) {
+  curl_blob blob{};
+  blob.data = const_cast<char*>(text.data());
+  blob.len = text.size();
+  blob.flags = CURL_BLOB_NOCOPY;
+  return blob;
+}
+
+std::string go_method(const std::string& method) {
+  std::string word = method;
+  std::transform(word.begin() + 1, word.end(), word.begin() + 1, [](unsigned char c) { return std::tolower(c); });
+  return word;
+}
+
+}  // namespace
+
+std::size_t HttpClient::Transfer::on_header(char* data, std::size_t size, std::size_t count, void* transfer) {
+  static_cast<Transfer*>(transfer)->take_header({data, size * count});
+  return size * count;
+}
+
+std::size_t HttpClient::Transfer::on_body(char* data, std::size_t size, std::size_t count, void* transfer) {
+  const bool taken = static_cast<Transfer*>(transfer)->take_body({data, size * count});
+  return taken ? size * count : 0;
+}
+
+void HttpClient::Transfer::take_header(std::string_view line) {
+  if (!line.starts_with("HTTP/")) return;
+  // The first line of an answer; a redirect's is replaced by the next one.
+  std::size_t space = line.find(' ');
+  std::string_view status = space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
+  status = status.substr(0, std::min(status.find_first_of("\r\n"), kStatusLineMax));
+  response.status = status;
+  response.status_code = std::atoi(response.status.c_str());
+  response.body.clear();
+  received = 0;
+}
+
+bool HttpClient::Transfer::take_body(std::string_view piece) {
+  if (request.sink && response.status_code != 200) {
+    piece = piece.substr(0, kHttpRefusalBodyMax - response.body.size());
+    response.body.append(piece);
+    cut = response.body.size() == kHttpRefusalBodyMax;
+    return !cut;
+  }
+  if (piece.size() > request.body_size_max - received) {
+    too_large = true;
+    return false;
+  }
+  received += piece.size();
+  if (!request.sink) {
+    response.body.append(piece);
+    return true;
+  }
+  Result<void> taken = request.sink(piece);
+  if (!taken) refused = std::move(taken.error());
+  return !refused;
+}
+
+Result<void> HttpClient::Transfer::set_headers() {
+  for (const std::string& header : request.headers) {
+    curl_slist* longer = curl().slist_append(headers.get(), header.c_str());
+    if (longer == nullptr) return Error(ErrorCode::kInternal, "out of memory for headers");
+    headers.release();
+    headers.reset(longer);
+  }
+  curl().easy_setopt(handles->easy.get(), CURLOPT_HTTPHEADER, headers.get());
+  return {};
+}
+
+void HttpClient::Transfer::set_method() {
+  CURL* easy = handles->easy.get();
+  const bool may_have_body = request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
+  if (may_have_body || !request.body.empty()) {
+    curl().easy_setopt(easy, CURLOPT_POST, 1L);
+    curl().easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    curl().easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+  } else if (request.method == "HEAD") {
+    curl().easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  }
+  if (request.method != "GET") curl().easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+}
+
+void HttpClient::Transfer::set_trust() {
+  CURL* easy = handles->easy.get();
+  // Other roots than the library's own, named as for Go's programs.
+  if (const char* roots = std::getenv("SSL_CERT_FILE"); roots && *roots)
+    curl().easy_setopt(easy, CURLOPT_CAINFO, roots);
+  if (const char* roots = std::getenv("SSL_CERT_DIR"); roots && *roots) curl().easy_setopt(easy, CURLOPT_CAPATH, roots);
+  if (!handles->tls) return;
+  const HttpTls& tls = *handles->tls;
+  if (!tls.ca_pem.empty()) {
+    curl_blob roots = blob_of(tls.ca_pem);
+    curl().easy_setopt(easy, CURLOPT_CAINFO, nullptr);
+    curl().easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+    curl().easy_setopt(easy, CURLOPT_CAINFO_BLOB, &roots);
+  } else if (!tls.ca_file.empty()) {
+    curl().easy_setopt(easy, CURLOPT_CAINFO, tls.ca_file.c_str());
+    curl().easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  }
+  curl().easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls.verify == HttpVerify::kNone ? 0L : 1L);
+  curl().easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls.verify == HttpVerify::kFull ? 2L : 0L);
+}
+
+void HttpClient::Transfer::set_client_certificate() {
+  if (!handles->tls || handles->tls->certificate_pem.empty()) return;
+  CURL* easy = handles->easy.get();
+  curl_blob chain = blob_of(handles->tls->certificate_pem);
+  curl_blob key = blob_of(as_text(handles->tls->private_key_pem.view()));
+  curl().easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
+  curl().easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &chain);
+  curl().easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
+  curl().easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
+}
+
+Result<void> HttpClient::Transfer::set_options() {
+  CURL* easy = handles->easy.get();
+  if (easy == nullptr || !handles->multi) return Error(ErrorCode::kInternal, "cannot make an HTTP request");
+  bool local = !request.unix_socket.empty();
+  curl().easy_reset(easy);
+  curl().easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+  curl().easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+  curl().easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
+  curl().easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl().easy_setopt(easy, CURLOPT_USERAGENT, "steeple/" STEEPLE_VERSION);
+  curl().easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text);
+  curl().easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl().easy_setopt(easy, CURLOPT_HEADERDATA, this);
+  curl().easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl().easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  curl().easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request.follow_redirects ? 1L : 0L);
+  curl().easy_setopt(easy, CURLOPT_MAXREDIRS, static_cast<long>(kHttpRedirectsMax));
+  // A redirect never leaves TLS, or plain HTTP where that was asked for.
+  const char* schemes = local || request.plain_http ? "http" : "https";
+  curl().easy_setopt(easy, CURLOPT_PROTOCOLS_STR, schemes);
+  curl().easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, schemes);
+  if (local) curl().easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
+  if (local || !request.use_proxy) curl().easy_setopt(easy, CURLOPT_NOPROXY, "*");
+  if (request.connect_timeout.count() > 0) {
+    curl().easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
+  }
+  set_method();
+  set_trust();
+  set_client_certificate();
+  return set_headers();
+}
+
+Error HttpClient::Transfer::error_of(CURLcode code) const {
+  ErrorCode kind = ErrorCode::kUnavailable;
+  switch (code) {
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_SSL_CERTPROBLEM:
+      kind = ErrorCode::kInvalidArgument;
+      break;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+      kind = ErrorCode::kTls;
+      break;
+    case CURLE_TOO_MANY_REDIRECTS:
+      kind = ErrorCode::kLimit;
+      break;
+    default:
+      break;
+  }
+  std::string text = error_text[0] != '\0' ? error_text : curl().easy_strerror(code);
+  return Error(kind, fmt::format("{} \"{}\": {}", go_method(request.method), request.url, text));
+}
+
+}  // namespace steeple::runtime
