@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
 namespace steeple::runtime {
@@ -44,7 +45,8 @@ void HttpClient::Transfer::take_header(std::string_view line) {
   std::string_view status = space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
   status = status.substr(0, std::min(status.find_first_of("\r\n"), kStatusLineMax));
   response.status = status;
-  response.status_code = std::atoi(response.status.c_str());
+  response.status_code = 0;
+  std::from_chars(status.data(), status.data() + status.size(), response.status_code);
   response.body.clear();
   received = 0;
 }
