@@ -71,6 +71,7 @@ class LocalBench {
 
   Result<HttpResponse> get(HttpRequest request, std::string answer, Deadline deadline = Deadline::in(10s),
                            StopToken stop = {}) {
+    seen.clear();
     TaskGroup group(loop);
     group.spawn(serve_local(loop, acceptor, std::move(answer), seen));
     request.unix_socket = path;
