@@ -223,7 +223,7 @@ Result<void> App::build() {
   STEEPLE_CHECK(choose_engine());
   workers_.emplace(loop_, kWorkerThreads, kWorkerQueueMax);
   http_.emplace(loop_, *workers_);
-  STEEPLE_TRY(catalog, Catalog::load(config_, {loop_, *workers_, names_}, log_));
+  STEEPLE_TRY(catalog, Catalog::load(config_, {loop_, *workers_, names_, {}}, log_));
   catalog_.emplace(std::move(catalog));
   STEEPLE_TRY(storage, Storage::open(config_.data_dir, log_));
   storage_ = std::move(storage);
@@ -255,6 +255,7 @@ Task<void> App::live(Result<void>* ended) {
   *ended = co_await life_->run(stop_.token());
   if (stop_.stop_requested()) *ended = Result<void>();
   if (endpoint_) co_await endpoint_->stop();
+  co_await attestors_->close();
   co_await server_->close(StopReason::kShutdown);
   if (*ended) log_.with_subsystem("manager").info("Cache manager stopped");
   loop_.stop();

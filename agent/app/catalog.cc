@@ -31,6 +31,28 @@ std::string read_data_text(const PluginConfig& plugin) {
   return runtime::read_file(*plugin.data_file, kPluginDataBytesMax).value_or(std::string());
 }
 
+attestation::K8sConfig k8s_config(K8sAttestorKeys keys) {
+  attestation::K8sConfig config;
+  config.kubelet.read_only_port = keys.kubelet_read_only_port;
+  config.kubelet.secure_port = keys.kubelet_secure_port;
+  config.kubelet.node_name = std::move(keys.node_name);
+  config.kubelet.skip_verification = keys.skip_kubelet_verification;
+  config.kubelet.ca_path = std::move(keys.kubelet_ca_path);
+  config.kubelet.token_path = std::move(keys.token_path);
+  config.kubelet.certificate_path = std::move(keys.certificate_path);
+  config.kubelet.private_key_path = std::move(keys.private_key_path);
+  config.kubelet.anonymous = keys.use_anonymous_authentication;
+  config.kubelet.reload_interval = keys.reload_interval;
+  config.disable_kubelet_client = keys.disable_kubelet_client;
+  config.max_poll_attempts = keys.max_poll_attempts;
+  config.poll_retry_interval = keys.poll_retry_interval;
+  config.pod_index_max_age = keys.pod_index_max_age;
+  config.disable_container_selectors = keys.disable_container_selectors;
+  config.use_new_container_locator = keys.use_new_container_locator;
+  config.verbose_container_locator_logs = keys.verbose_container_locator_logs;
+  return config;
+}
+
 }  // namespace
 
 Result<Catalog> Catalog::load(AgentConfig& config, const attestation::WorkloadAttestorParts& parts,
@@ -61,12 +83,7 @@ Result<void> Catalog::make(const PluginConfig& plugin, AgentConfig& config,
                            const attestation::WorkloadAttestorParts& parts) {
   if (plugin.type == "NodeAttestor") return make_node_attestor(plugin, config);
   if (plugin.type == "WorkloadAttestor") {
-    STEEPLE_TRY(keys, unix_attestor_keys(plugin, log_));
-    auto attestor = attestation::make_workload_attestor(
-        attestation::UnixConfig{keys.discover_workload_path, keys.workload_size_limit}, parts);
-    if (!attestor) return failed_to_configure(plugin, attestor.error());
-    workload_attestors_.push_back(std::move(*attestor));
-    return {};
+    return make_workload_attestor(plugin, parts);
   }
   if (plugin.name == "memory") {
     keys_ = std::make_unique<MemoryKeyManager>();
@@ -76,6 +93,22 @@ Result<void> Catalog::make(const PluginConfig& plugin, AgentConfig& config,
   auto manager = DiskKeyManager::open(keys.directory, root_);
   if (!manager) return failed_to_configure(plugin, manager.error());
   keys_ = std::move(*manager);
+  return {};
+}
+
+Result<void> Catalog::make_workload_attestor(const PluginConfig& plugin, attestation::WorkloadAttestorParts parts) {
+  attestation::WorkloadAttestorConfig config;
+  if (plugin.name == attestation::kK8sName) {
+    STEEPLE_TRY(keys, k8s_attestor_keys(plugin, log_));
+    config = k8s_config(std::move(keys));
+  } else {
+    STEEPLE_TRY(keys, unix_attestor_keys(plugin, log_));
+    config = attestation::UnixConfig{keys.discover_workload_path, keys.workload_size_limit};
+  }
+  parts.log = log_.with(fields_of(plugin));
+  auto attestor = attestation::make_workload_attestor(std::move(config), parts);
+  if (!attestor) return failed_to_configure(plugin, attestor.error());
+  workload_attestors_.push_back(std::move(*attestor));
   return {};
 }
 

@@ -37,6 +37,7 @@ class Catalog {
   Catalog() = default;
   runtime::Result<void> make(const PluginConfig& plugin, AgentConfig& config,
                              const attestation::WorkloadAttestorParts& parts);
+  runtime::Result<void> make_workload_attestor(const PluginConfig& plugin, attestation::WorkloadAttestorParts parts);
   runtime::Result<void> make_node_attestor(const PluginConfig& plugin, AgentConfig& config);
 
   runtime::Logger log_;  // subsystem "catalog"

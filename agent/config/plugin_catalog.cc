@@ -6,6 +6,7 @@
 
 #include "agent/config/hcl/parser.h"
 #include "agent/config/plugin_config.h"
+#include "agent/config/plugin_keys.h"
 #include "runtime/core/go_text.h"
 #include "runtime/os/file.h"
 
@@ -41,7 +42,7 @@ constexpr KnownPlugin kPlugins[] = {
     {"SVIDStore", "aws_secretsmanager"},
     {"SVIDStore", "gcp_secretmanager"},
     {"WorkloadAttestor", "docker"},
-    {"WorkloadAttestor", "k8s"},
+    {"WorkloadAttestor", "k8s", true, true},
     {"WorkloadAttestor", "slurm"},
     {"WorkloadAttestor", "systemd"},
     {"WorkloadAttestor", "unix", true, true},
@@ -113,11 +114,9 @@ Logger plugin_log(const PluginConfig& plugin, const Logger& log) {
       {{"external", !plugin.command.empty()}, {"plugin_name", plugin.name}, {"plugin_type", plugin.type}});
 }
 
-using ReadKeys = std::function<Result<void>(hcl::ObjectReader&)>;
+}  // namespace
 
-// Reads a plugin's keys from its data or its file, and checks them. `decode_prefix` is how the plugin calls bad data.
-Result<void> configure(const PluginConfig& plugin, const Logger& log, std::string_view decode_prefix,
-                       const ReadKeys& read, const std::function<std::string_view()>& missing) {
+Result<void> read_plugin_keys(const PluginConfig& plugin, const Logger& log, const PluginKeysReader& keys) {
   const auto invalid = [](std::string_view what) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("rpc error: code = InvalidArgument desc = {}", what));
   };
@@ -127,27 +126,28 @@ Result<void> configure(const PluginConfig& plugin, const Logger& log, std::strin
       STEEPLE_TRY(text, runtime::with_context(runtime::read_file(*plugin.data_file, hcl::kTextSizeMax),
                                               "failed to load plugin data"));
       Result<std::shared_ptr<const hcl::Document>> parsed = hcl::parse(text);
-      if (!parsed) return invalid(fmt::format("{}: {}", decode_prefix, parsed.error().message()));
+      if (!parsed) return invalid(fmt::format("{}: {}", keys.decode_prefix, parsed.error().message()));
       data.document = std::move(*parsed);
       data.view = hcl::View(data.document->root);
     }
     if (plugin.has_data()) {
       hcl::ReadNotes notes;
       Result<hcl::ObjectReader> reader = hcl::ObjectReader::open("root", *data.view, &notes);
-      Result<void> decoded = reader ? read(*reader) : Result<void>(reader.error());
-      if (!decoded) return invalid(fmt::format("{}: {}", decode_prefix, decoded.error().message()));
+      Result<void> decoded = reader ? keys.read(*reader) : Result<void>(reader.error());
+      if (!decoded) return invalid(fmt::format("{}: {}", keys.decode_prefix, decoded.error().message()));
       for (const std::string& path : notes.old_booleans) {
         plugin_log(plugin, log).warning(kOldBooleanWarning, {{"key", path}});
       }
       hcl::UnknownKeys unknown = reader->unknown_keys();
       unknown.fatal.insert(unknown.fatal.end(), unknown.unnoticed.begin(), unknown.unnoticed.end());
       std::sort(unknown.fatal.begin(), unknown.fatal.end());
-      if (!unknown.fatal.empty()) {
-        plugin_log(plugin, log)
-            .warning("Unknown configuration ignored", {{"keys", fmt::format("{}", fmt::join(unknown.fatal, ","))}});
+      const std::string names = fmt::format("{}", fmt::join(unknown.fatal, ","));
+      if (!names.empty() && keys.unknown == UnknownPluginKeys::kRefused) {
+        return invalid("unknown configurations detected: " + names);
       }
+      if (!names.empty()) plugin_log(plugin, log).warning("Unknown configuration ignored", {{"keys", names}});
     }
-    if (const std::string_view what = missing(); !what.empty()) return invalid(what);
+    if (const std::string what = keys.complaint(); !what.empty()) return invalid(what);
     return {};
   };
   Result<void> configured = run();
@@ -156,8 +156,6 @@ Result<void> configure(const PluginConfig& plugin, const Logger& log, std::strin
   return std::move(configured.error())
       .with_context(fmt::format("failed to configure plugin {}", runtime::go_quote(plugin.name)));
 }
-
-}  // namespace
 
 Result<void> refuse_missing_plugins(const PluginConfigs& plugins) {
   for (const PluginConfig& plugin : plugins.all()) {
@@ -180,41 +178,43 @@ Result<void> check_plugins(const PluginConfigs& plugins, const Logger& log) {
 
 Result<DiskKeyManagerKeys> disk_key_manager_keys(const PluginConfig& plugin, const Logger& log) {
   DiskKeyManagerKeys keys;
-  STEEPLE_CHECK(configure(
-      plugin, log, "unable to decode configuration",
-      [&](hcl::ObjectReader& reader) { return reader.read("directory", keys.directory); },
-      [&]() -> std::string_view { return keys.directory.empty() ? "directory must be configured" : ""; }));
+  STEEPLE_CHECK(read_plugin_keys(
+      plugin, log,
+      {"unable to decode configuration",
+       [&](hcl::ObjectReader& reader) { return reader.read("directory", keys.directory); },
+       [&]() -> std::string { return keys.directory.empty() ? "directory must be configured" : ""; }}));
   return keys;
 }
 
 Result<X509PopKeys> x509pop_keys(const PluginConfig& plugin, const Logger& log) {
   X509PopKeys keys;
   std::string endpoint_socket;
-  STEEPLE_CHECK(configure(
-      plugin, log, "unable to decode configuration",
-      [&](hcl::ObjectReader& reader) -> Result<void> {
-        STEEPLE_CHECK(reader.read("private_key_path", keys.private_key_path));
-        STEEPLE_CHECK(reader.read("certificate_path", keys.certificate_path));
-        STEEPLE_CHECK(reader.read("intermediates_path", keys.intermediates_path));
-        return reader.read("spiffe_endpoint_socket", endpoint_socket);
-      },
-      [&]() -> std::string_view {
-        if (!endpoint_socket.empty()) return "spiffe_endpoint_socket is not available in this version of Steeple";
-        if (keys.private_key_path.empty()) return "private_key_path is required";
-        return keys.certificate_path.empty() ? "certificate_path is required" : "";
-      }));
+  STEEPLE_CHECK(read_plugin_keys(plugin, log,
+                                 {"unable to decode configuration",
+                                  [&](hcl::ObjectReader& reader) -> Result<void> {
+                                    STEEPLE_CHECK(reader.read("private_key_path", keys.private_key_path));
+                                    STEEPLE_CHECK(reader.read("certificate_path", keys.certificate_path));
+                                    STEEPLE_CHECK(reader.read("intermediates_path", keys.intermediates_path));
+                                    return reader.read("spiffe_endpoint_socket", endpoint_socket);
+                                  },
+                                  [&]() -> std::string {
+                                    if (!endpoint_socket.empty())
+                                      return "spiffe_endpoint_socket is not available in this version of Steeple";
+                                    if (keys.private_key_path.empty()) return "private_key_path is required";
+                                    return keys.certificate_path.empty() ? "certificate_path is required" : "";
+                                  }}));
   return keys;
 }
 
 Result<UnixAttestorKeys> unix_attestor_keys(const PluginConfig& plugin, const Logger& log) {
   UnixAttestorKeys keys;
-  STEEPLE_CHECK(configure(
-      plugin, log, "failed to decode configuration",
-      [&](hcl::ObjectReader& reader) -> Result<void> {
-        STEEPLE_CHECK(reader.read("discover_workload_path", keys.discover_workload_path));
-        return reader.read("workload_size_limit", keys.workload_size_limit);
-      },
-      []() -> std::string_view { return ""; }));
+  STEEPLE_CHECK(read_plugin_keys(plugin, log,
+                                 {"failed to decode configuration",
+                                  [&](hcl::ObjectReader& reader) -> Result<void> {
+                                    STEEPLE_CHECK(reader.read("discover_workload_path", keys.discover_workload_path));
+                                    return reader.read("workload_size_limit", keys.workload_size_limit);
+                                  },
+                                  []() -> std::string { return ""; }}));
   return keys;
 }
 

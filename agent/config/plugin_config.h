@@ -3,6 +3,7 @@
 // again. Error texts are those a user of SPIRE sees for the same mistake.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -72,8 +73,28 @@ struct UnixAttestorKeys {
   bool discover_workload_path = false;
   std::int64_t workload_size_limit = 0;  // 0: no limit; negative: no digest
 };
+struct K8sAttestorKeys {  // attestation 1.1, defaults and the environment filled in
+  std::uint16_t kubelet_read_only_port = 0;
+  std::uint16_t kubelet_secure_port = 0;
+  bool skip_kubelet_verification = false;
+  bool use_anonymous_authentication = false;
+  bool disable_kubelet_client = false;
+  bool disable_container_selectors = false;
+  bool use_new_container_locator = true;
+  bool verbose_container_locator_logs = false;
+  std::int64_t max_poll_attempts = 60;
+  std::chrono::nanoseconds poll_retry_interval = std::chrono::milliseconds(500);
+  std::chrono::nanoseconds reload_interval = std::chrono::minutes(1);
+  std::chrono::nanoseconds pod_index_max_age = std::chrono::seconds(5);
+  std::string kubelet_ca_path;
+  std::string token_path;
+  std::string certificate_path;
+  std::string private_key_path;
+  std::string node_name;
+};
 runtime::Result<DiskKeyManagerKeys> disk_key_manager_keys(const PluginConfig& plugin, const runtime::Logger& log);
 runtime::Result<X509PopKeys> x509pop_keys(const PluginConfig& plugin, const runtime::Logger& log);
 runtime::Result<UnixAttestorKeys> unix_attestor_keys(const PluginConfig& plugin, const runtime::Logger& log);
+runtime::Result<K8sAttestorKeys> k8s_attestor_keys(const PluginConfig& plugin, const runtime::Logger& log);
 
 }  // namespace steeple::agent

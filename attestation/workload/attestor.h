@@ -22,6 +22,8 @@ class WorkloadAttestor {
   // `process` outlives the task. Ends soon after the deadline or the stop, whichever is first.
   virtual runtime::Task<runtime::Result<Selectors>> attest(const runtime::ProcessHandle& process,
                                                            runtime::Deadline deadline, runtime::StopToken stop) = 0;
+  // Awaited once, after the last attest() has ended and before the attestor dies: ends what it has under way.
+  virtual runtime::Task<void> close() { co_return; }
 };
 
 }  // namespace steeple::attestation

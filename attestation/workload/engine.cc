@@ -164,6 +164,10 @@ Task<Result<Selectors>> WorkloadEngine::attest_with_all(const ProcessHandle& pro
   co_return std::move(found);
 }
 
+Task<void> WorkloadEngine::close() {
+  for (const std::unique_ptr<WorkloadAttestor>& attestor : attestors_) co_await attestor->close();
+}
+
 void WorkloadEngine::log_selectors(pid_t pid, const Selectors& selectors) const {
   // The agent's own health checks would fill the log.
   if (pid == own_pid_ || !log_.enabled(runtime::LogLevel::kDebug)) return;

@@ -22,6 +22,7 @@ class WorkloadEngine {
   runtime::Task<runtime::Result<Selectors>> attest(const runtime::ProcessHandle& process, runtime::Deadline deadline,
                                                    runtime::StopToken stop);
 
+  runtime::Task<void> close();  // of all attestors, after the last attest()
   const Attestors& attestors() const { return attestors_; }
 
  private:

@@ -7,15 +7,18 @@ namespace {
 
 struct Factory {
   const WorkloadAttestorParts& parts;
-  std::unique_ptr<WorkloadAttestor> operator()(const UnixConfig& config) const {
-    return std::make_unique<UnixAttestor>(config, parts.names, parts.loop, parts.workers);
+  using Made = runtime::Result<std::unique_ptr<WorkloadAttestor>>;
+  Made operator()(UnixConfig& config) const {
+    return std::unique_ptr<WorkloadAttestor>(
+        std::make_unique<UnixAttestor>(config, parts.names, parts.loop, parts.workers));
   }
+  Made operator()(K8sConfig& config) const { return K8sAttestor::make(std::move(config), parts.loop, parts.log); }
 };
 
 }  // namespace
 
 const std::vector<std::string_view>& built_in_workload_attestors() {
-  static const std::vector<std::string_view> names = {kUnixName};
+  static const std::vector<std::string_view> names = {kK8sName, kUnixName};
   return names;
 }
 

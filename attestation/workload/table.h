@@ -8,17 +8,19 @@
 #include <vector>
 
 #include "attestation/workload/attestor.h"
+#include "attestation/workload/k8s/k8s_attestor.h"
 #include "attestation/workload/unix/unix_attestor.h"
 
 namespace steeple::attestation {
 
-using WorkloadAttestorConfig = std::variant<UnixConfig>;
+using WorkloadAttestorConfig = std::variant<UnixConfig, K8sConfig>;
 
 // What attestors may use of the process. All of it outlives them.
 struct WorkloadAttestorParts {
   runtime::Loop& loop;
   runtime::WorkerPool& workers;
   runtime::AccountNames& names;
+  runtime::Logger log;  // of the plugin
 };
 
 const std::vector<std::string_view>& built_in_workload_attestors();  // sorted

@@ -212,7 +212,6 @@ const Refusal kRefusals[] = {
     {"InMem", "telemetry.InMem is"},
     {"listener_enabled\"?[=:]true", "health_checks.listener_enabled is"},
     {"\"k8s_psat\":", "failed to load plugin \"k8s_psat\": NodeAttestor \"k8s_psat\" is"},
-    {"WorkloadAttestor \"k8s\"", "failed to load plugin \"k8s\": WorkloadAttestor \"k8s\" is"},
     {"WorkloadAttestor \"docker\"", "failed to load plugin \"docker\": WorkloadAttestor \"docker\" is"},
     {"NodeAttestor \"ext\"", "failed to load plugin \"ext\": external plugins (plugin_cmd) are"},
     {"\"plugin_cmd\":", "failed to load plugin \"x\": external plugins (plugin_cmd) are"},

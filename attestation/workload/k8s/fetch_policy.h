@@ -1,0 +1,55 @@
+// When the kubelet is asked, and for how long its last answer counts. A container that the index lacks asks at once,
+// unless the last request began less than kFirstRetry ago; while it stays missing, requests follow after kFirstRetry,
+// doubling to the configured interval. A container that was missing a moment ago does not start this anew. Sans I/O:
+// time comes in, the next start comes out. Source: attestation 1.6 and 1.7, with the events of design 5 for its timers.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "runtime/core/deadline.h"
+
+namespace steeple::attestation {
+
+inline constexpr std::chrono::milliseconds kFirstRetry{50};
+inline constexpr std::chrono::minutes kStaleIndexAgeMax{5};  // an index answers for what it knows in an outage
+inline constexpr std::chrono::seconds kMissRemembered{30};
+inline constexpr std::size_t kMissesRememberedMax = 4096;
+
+class FetchPolicy {
+ public:
+  struct Limits {
+    std::chrono::nanoseconds interval;   // poll_retry_interval
+    std::chrono::nanoseconds index_age;  // pod_index_max_age
+  };
+  explicit FetchPolicy(Limits limits) : limits_(limits) {}
+
+  // The index answers without a request. Its age counts from the start of the request that brought it.
+  bool fresh(runtime::SteadyTime now) const;
+  // The index may answer because the kubelet does not.
+  bool usable_in_outage(runtime::SteadyTime now) const;
+  bool in_outage() const { return last_failed_; }
+
+  void miss(const std::string& container_id, runtime::SteadyTime now);  // somebody waits for the next answer
+  bool wanted() const { return wanted_; }
+  runtime::SteadyTime next_start(runtime::SteadyTime now) const;
+  void started(runtime::SteadyTime now);
+  void finished(bool good, runtime::SteadyTime now);
+  // How long until a caller that missed just now may see another answer; for its log line.
+  std::chrono::nanoseconds delay() const { return delay_; }
+
+ private:
+  std::chrono::nanoseconds first_retry() const;
+  Limits limits_;
+  bool wanted_ = false;
+  bool last_failed_ = false;
+  bool anew_ = false;                  // the next request is the first for some container
+  std::chrono::nanoseconds delay_{0};  // from the start of the last request to that of the next
+  std::optional<runtime::SteadyTime> started_;
+  std::optional<runtime::SteadyTime> index_from_;
+  std::unordered_map<std::string, runtime::SteadyTime> missed_;
+};
+
+}  // namespace steeple::attestation

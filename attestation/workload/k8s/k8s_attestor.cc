@@ -1,0 +1,106 @@
+#include "attestation/workload/k8s/k8s_attestor.h"
+
+#include "attestation/workload/k8s/locate.h"
+
+namespace steeple::attestation {
+
+using runtime::Deadline;
+using runtime::Error;
+using runtime::ErrorCode;
+using runtime::Logger;
+using runtime::ProcessHandle;
+using runtime::Result;
+using runtime::StopToken;
+using runtime::Task;
+
+Result<std::unique_ptr<WorkloadAttestor>> K8sAttestor::make(K8sConfig config, runtime::Loop& loop, const Logger& log) {
+  log.info("Using the new container locator");
+  auto kubelet = std::make_unique<KubeletClient>(loop, config.kubelet, log);
+  if (!config.disable_kubelet_client) {
+    if (Result<void> loaded = kubelet->load(); !loaded) {
+      return Error(ErrorCode::kInvalidArgument, loaded.error().message());
+    }
+  }
+  LocateContainer locate = make_container_locator(config, log);
+  return std::make_unique<K8sAttestor>(std::move(config), loop, std::move(locate), std::move(kubelet), log);
+}
+
+K8sAttestor::K8sAttestor(K8sConfig config, runtime::Loop& loop, LocateContainer locate,
+                         std::unique_ptr<PodSource> source, const Logger& log)
+    : config_(std::move(config)),
+      loop_(loop),
+      locate_(std::move(locate)),
+      log_(log),
+      pods_(loop, std::move(source), {config_.poll_retry_interval, config_.pod_index_max_age}, log) {}
+
+Task<Result<Selectors>> K8sAttestor::attest(const ProcessHandle& process, Deadline deadline, StopToken stop) {
+  if (config_.disable_kubelet_client) co_return Error(ErrorCode::kFailedPrecondition, "kubelet client is disabled");
+  STEEPLE_CO_TRY(query, locate_(process));
+  if (query.container_id.empty()) co_return Selectors();
+  co_return co_await find(std::move(query), deadline, stop);
+}
+
+K8sAttestor::Found K8sAttestor::look_up(const PodIndex* index, const ContainerQuery& query) const {
+  if (index == nullptr) return std::optional<Selectors>();
+  return index->find(query, !config_.disable_container_selectors);
+}
+
+K8sAttestor::Found K8sAttestor::answer_in_outage(const ContainerQuery& query) {
+  Found known = look_up(pods_.last_good(), query);
+  if (known && *known) pods_.note_outage_answer();
+  return known;
+}
+
+Error K8sAttestor::give_up(const Logger& log, const Error* fetch_error) const {
+  if (fetch_error) {
+    log.warning("Unable to get pod list; giving up", {{"error", *fetch_error}});
+    return Error(ErrorCode::kUnavailable, fetch_error->message());
+  }
+  log.warning("Container id not found; giving up");
+  return Error(ErrorCode::kDeadline, "no selectors found after max poll attempts");
+}
+
+void K8sAttestor::log_retry(const Logger& log, const Error* fetch_error) const {
+  if (fetch_error) {
+    log.warning("Unable to get pod list; will retry after backoff",
+                {{"error", *fetch_error}, {"retry_interval", pods_.delay()}});
+  } else if (log.enabled(runtime::LogLevel::kDebug)) {
+    log.debug("Container id not found; will retry after backoff", {{"retry_interval", pods_.delay()}});
+  }
+}
+
+Task<Result<Selectors>> K8sAttestor::find(ContainerQuery query, Deadline deadline, StopToken stop) {
+  STEEPLE_CO_TRY(hit, look_up(pods_.fresh(), query));
+  if (hit) co_return std::move(*hit);
+  const Logger log = log_.with({{"pod_uid", query.pod_uid}, {"container_id", query.container_id}});
+  for (std::int64_t attempt = 1;; ++attempt) {
+    if (pods_.in_outage()) {
+      STEEPLE_CO_TRY(known, answer_in_outage(query));
+      if (known) {
+        pods_.want(query.container_id);  // the kubelet is asked again meanwhile
+        co_return std::move(*known);
+      }
+    }
+    const Found old = look_up(pods_.last_good(), query);
+    const bool known = old && *old;
+    const Deadline patience = known ? deadline.sooner(Deadline::after(loop_.now(), kKnownContainerPatience)) : deadline;
+    auto fetched = co_await pods_.next(query.container_id, patience, stop);
+    if (fetched) {
+      STEEPLE_CO_TRY(found, look_up(fetched->get(), query));
+      if (found) co_return std::move(*found);
+    } else if (fetched.error().code() == ErrorCode::kClosed) {
+      co_return Error(ErrorCode::kUnavailable, fetched.error().message());
+    } else if (stop.stop_requested() || deadline.passed(loop_.now())) {
+      co_return std::move(fetched.error());
+    } else if (known) {
+      pods_.note_outage_answer();
+      co_return Selectors(**old);
+    }
+    const Error* fetch_error = fetched ? nullptr : &fetched.error();
+    const Logger attempt_log = log.with({{"attempt", attempt}});
+    if (attempt >= config_.max_poll_attempts) co_return give_up(attempt_log, fetch_error);
+    log_retry(attempt_log, fetch_error);
+  }
+}
+
+}  // namespace steeple::attestation

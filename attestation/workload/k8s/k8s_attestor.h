@@ -1,0 +1,55 @@
+// The attestor `k8s` (attestation 1): the selectors of the pod and container a process runs in. The process' cgroup
+// gives the container's id; the node's kubelet says what that container is. A process in no container has no selectors
+// of this kind, at once. A container that the pod index knows costs no request; an unknown one waits for the kubelet to
+// list it, up to max_poll_attempts answers. In an outage of the kubelet the last good index answers for what it knows.
+// Owned by the workload engine; close() is awaited before it dies. I/O thread only.
+#pragma once
+
+#include <functional>
+
+#include "attestation/workload/attestor.h"
+#include "attestation/workload/k8s/k8s_config.h"
+#include "attestation/workload/k8s/pod_list.h"
+
+namespace steeple::attestation {
+
+inline constexpr std::string_view kK8sName = "k8s";
+// How long a known container waits for a younger answer before it is given the last good one.
+inline constexpr std::chrono::seconds kKnownContainerPatience{1};
+
+// Which container a process is in; both may be empty.
+using LocateContainer = std::function<runtime::Result<ContainerQuery>(const runtime::ProcessHandle& process)>;
+
+class K8sAttestor final : public WorkloadAttestor {
+ public:
+  // Reads the kubelet's credentials: a missing file is an error here. kInvalidArgument with upstream's texts.
+  static runtime::Result<std::unique_ptr<WorkloadAttestor>> make(K8sConfig config, runtime::Loop& loop,
+                                                                 const runtime::Logger& log);
+  K8sAttestor(K8sConfig config, runtime::Loop& loop, LocateContainer locate, std::unique_ptr<PodSource> source,
+              const runtime::Logger& log);
+
+  std::string_view name() const override { return kK8sName; }
+  runtime::Task<runtime::Result<Selectors>> attest(const runtime::ProcessHandle& process, runtime::Deadline deadline,
+                                                   runtime::StopToken stop) override;
+  runtime::Task<void> close() override { return pods_.close(); }
+
+  // The same for a container that has been located.
+  runtime::Task<runtime::Result<Selectors>> find(ContainerQuery query, runtime::Deadline deadline,
+                                                 runtime::StopToken stop);
+  const PodList::Counters& counters() const { return pods_.counters(); }
+
+ private:
+  using Found = runtime::Result<std::optional<Selectors>>;
+  Found look_up(const PodIndex* index, const ContainerQuery& query) const;
+  Found answer_in_outage(const ContainerQuery& query);
+  runtime::Error give_up(const runtime::Logger& log, const runtime::Error* fetch_error) const;
+  void log_retry(const runtime::Logger& log, const runtime::Error* fetch_error) const;
+
+  K8sConfig config_;
+  runtime::Loop& loop_;
+  LocateContainer locate_;
+  runtime::Logger log_;
+  PodList pods_;
+};
+
+}  // namespace steeple::attestation

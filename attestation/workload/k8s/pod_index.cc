@@ -1,0 +1,85 @@
+#include "attestation/workload/k8s/pod_index.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "runtime/core/go_text.h"
+
+namespace steeple::attestation {
+
+using runtime::Error;
+using runtime::ErrorCode;
+using runtime::Result;
+
+void PodIndex::add(Pod pod) {
+  const std::size_t place = pods_.size();
+  by_uid_[pod.uid] = place;
+  for (std::size_t i = 0; i < pod.containers.size(); ++i) by_container_.emplace(pod.containers[i].id, Place{place, i});
+  pods_.push_back(std::move(pod));
+}
+
+bool PodIndex::current(std::size_t pod) const { return by_uid_.find(pods_[pod].uid)->second == pod; }
+
+Result<std::optional<Selectors>> PodIndex::find(const ContainerQuery& query, bool container_selectors) const {
+  for (const std::string& outer : query.outer_pod_uids) {
+    if (by_uid_.contains(outer)) {
+      return Error(
+          ErrorCode::kFailedPrecondition,
+          fmt::format("multiple pod UIDs found ({}, {})", runtime::go_quote(outer), runtime::go_quote(query.pod_uid)));
+    }
+  }
+  const Place* found = nullptr;
+  const auto [first, last] = by_container_.equal_range(query.container_id);
+  for (auto at = first; at != last; ++at) {
+    const Place& place = at->second;
+    if (!current(place.pod) || (!query.pod_uid.empty() && pods_[place.pod].uid != query.pod_uid)) continue;
+    if (found && found->pod != place.pod) return Error(ErrorCode::kInternal, "two pods found with same container Id");
+    if (!found || place.container < found->container) found = &place;
+  }
+  if (found) {
+    const Pod& pod = pods_[found->pod];
+    Selectors selectors = pod.selectors;
+    if (container_selectors) selectors.merge(pod.containers[found->container].selectors);
+    return std::optional(std::move(selectors));
+  }
+  const auto known = query.pod_uid.empty() ? by_uid_.end() : by_uid_.find(query.pod_uid);
+  if (known == by_uid_.end()) return std::optional<Selectors>();
+  const Pod& pod = pods_[known->second];
+  if (!pod.broken.empty()) {
+    return Error(ErrorCode::kUnavailable, "unable to decode pod info from kubelet response: " + pod.broken);
+  }
+  if (container_selectors) return std::optional<Selectors>();
+  return std::optional(pod.selectors);
+}
+
+PodListReader::PodListReader() : splitter_([this](std::string_view json) { take(json); }) { begin(); }
+
+void PodListReader::begin() {
+  splitter_.reset();
+  index_ = std::make_shared<PodIndex>();
+  bytes_ = without_uid_ = broken_ = malformed_ids_ = 0;
+}
+
+Result<void> PodListReader::feed(std::string_view piece) {
+  bytes_ += piece.size();
+  return splitter_.feed(piece);
+}
+
+void PodListReader::take(std::string_view json) {
+  Pod pod = parser_.parse(json);
+  malformed_ids_ += pod.malformed_ids;
+  if (!pod.broken.empty()) ++broken_;
+  if (pod.uid.empty()) {
+    ++without_uid_;
+  } else if (!pod.terminal) {
+    index_->add(std::move(pod));
+  }
+}
+
+Result<std::shared_ptr<const PodIndex>> PodListReader::finish() {
+  STEEPLE_CHECK(splitter_.finish());
+  return std::shared_ptr<const PodIndex>(std::exchange(index_, nullptr));
+}
+
+}  // namespace steeple::attestation

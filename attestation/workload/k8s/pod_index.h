@@ -1,0 +1,70 @@
+// What the kubelet said about the node's pods, ready to be looked up by container id and pod UID. Immutable once built;
+// built on a worker while the answer arrives, then shared. Terminal pods are left out; of two pods with one UID the
+// later counts; pods with the same container id are kept, because SPIRE refuses to choose (attestation 1.7).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "attestation/workload/k8s/pod.h"
+#include "attestation/workload/k8s/pod_list_splitter.h"
+#include "runtime/core/result.h"
+
+namespace steeple::attestation {
+
+struct ContainerQuery {
+  std::string pod_uid;  // empty: not known
+  std::string container_id;
+  // Pods whose cgroup this one's lies in. If the kubelet knows one, the inner names were made by that pod.
+  std::vector<std::string> outer_pod_uids = {};
+};
+
+class PodIndex {
+ public:
+  void add(Pod pod);
+
+  // Nothing: no such container. kFailedPrecondition: a pod of this node forged the names. kInternal: two pods have it.
+  // kUnavailable: the pod is known and cannot be decoded. Without container selectors a known pod answers for
+  // containers that its status does not list.
+  runtime::Result<std::optional<Selectors>> find(const ContainerQuery& query, bool container_selectors) const;
+
+  std::size_t pods() const { return by_uid_.size(); }
+  std::size_t containers() const { return by_container_.size(); }
+
+ private:
+  struct Place {
+    std::size_t pod;
+    std::size_t container;
+  };
+  bool current(std::size_t pod) const;
+  std::vector<Pod> pods_;
+  std::unordered_map<std::string, std::size_t> by_uid_;
+  std::unordered_multimap<std::string, Place> by_container_;
+};
+
+// Reads one answer into an index. Used by one thread at a time; its buffers serve the next answer, too.
+class PodListReader {
+ public:
+  PodListReader();
+  void begin();
+  runtime::Result<void> feed(std::string_view piece);
+  runtime::Result<std::shared_ptr<const PodIndex>> finish();
+
+  std::size_t bytes() const { return bytes_; }
+  std::size_t without_uid() const { return without_uid_; }
+  std::size_t broken() const { return broken_; }
+  std::size_t malformed_ids() const { return malformed_ids_; }
+  std::size_t oversized() const { return splitter_.oversized(); }
+
+ private:
+  void take(std::string_view json);
+  PodParser parser_;
+  PodListSplitter splitter_;
+  std::shared_ptr<PodIndex> index_;
+  std::size_t bytes_ = 0, without_uid_ = 0, broken_ = 0, malformed_ids_ = 0;
+};
+
+}  // namespace steeple::attestation

@@ -1,0 +1,119 @@
+// The keys of the workload attestor `k8s`: defaults, the environment, and each complaint.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "agent/config/hcl/parser.h"
+#include "agent/config/plugin_config.h"
+
+using namespace steeple::agent;
+using namespace steeple;
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""ms;
+
+namespace {
+
+runtime::Result<K8sAttestorKeys> keys_of(const std::string& data) {
+  auto document = hcl::parse("plugins { WorkloadAttestor \"k8s\" { plugin_data {\n" + data + "\n} } }");
+  REQUIRE(document);
+  hcl::ReadNotes notes;
+  auto root = hcl::ObjectReader::open("root", hcl::View((*document)->root), &notes);
+  REQUIRE(root);
+  auto plugins = read_plugins(*document, *root->read_raw("plugins"), &notes);
+  REQUIRE(plugins);
+  return k8s_attestor_keys(plugins->all().at(0), runtime::Logger());
+}
+
+std::string complaint(const std::string& data) {
+  auto keys = keys_of(data);
+  REQUIRE_FALSE(keys);
+  const std::string prefix = "failed to configure plugin \"k8s\": rpc error: code = InvalidArgument desc = ";
+  REQUIRE(keys.error().message().starts_with(prefix));
+  return keys.error().message().substr(prefix.size());
+}
+
+}  // namespace
+
+TEST_CASE("Keys of k8s: the defaults") {
+  unsetenv("MY_NODE_NAME");
+  auto keys = keys_of("");
+  REQUIRE(keys);
+  CHECK(keys->kubelet_secure_port == 10250);
+  CHECK(keys->kubelet_read_only_port == 0);
+  CHECK(keys->max_poll_attempts == 60);
+  CHECK(keys->poll_retry_interval == 500ms);
+  CHECK(keys->reload_interval == 60s);
+  CHECK(keys->pod_index_max_age == 5s);
+  CHECK(keys->kubelet_ca_path == "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt");
+  CHECK(keys->token_path == "/var/run/secrets/kubernetes.io/serviceaccount/token");
+  CHECK(keys->node_name.empty());
+  CHECK_FALSE(keys->skip_kubelet_verification);
+}
+
+TEST_CASE("Keys of k8s: each one arrives") {
+  auto keys = keys_of(R"(
+    kubelet_read_only_port = "10255"
+    max_poll_attempts = 7
+    poll_retry_interval = "300ms"
+    reload_interval = "5s"
+    pod_index_max_age = "2s"
+    kubelet_ca_path = "/ca"
+    token_path = "/t"
+    certificate_path = "/c"
+    private_key_path = "/k"
+    node_name = "n"
+    skip_kubelet_verification = true
+    use_anonymous_authentication = true
+    disable_container_selectors = true
+    use_new_container_locator = true
+    verbose_container_locator_logs = true
+    enable_namespace_labels = false)");
+  REQUIRE(keys);
+  CHECK(keys->kubelet_read_only_port == 10255);
+  CHECK(keys->max_poll_attempts == 7);
+  CHECK(keys->poll_retry_interval == 300ms);
+  CHECK(keys->reload_interval == 5s);
+  CHECK(keys->pod_index_max_age == 2s);
+  CHECK(keys->kubelet_ca_path == "/ca");
+  CHECK(keys->token_path == "/t");
+  CHECK(keys->certificate_path == "/c");
+  CHECK(keys->private_key_path == "/k");
+  CHECK(keys->node_name == "n");
+  CHECK(keys->skip_kubelet_verification);
+  CHECK(keys->use_anonymous_authentication);
+  CHECK(keys->disable_container_selectors);
+  CHECK(keys->verbose_container_locator_logs);
+}
+
+TEST_CASE("Keys of k8s: the node's name by environment") {
+  setenv("MY_NODE_NAME", "by-default", 1);
+  setenv("STEEPLE_TEST_NODE", "by-env", 1);
+  CHECK(keys_of("")->node_name == "by-default");
+  CHECK(keys_of("node_name_env = \"STEEPLE_TEST_NODE\"")->node_name == "by-env");
+  CHECK(keys_of("node_name_env = \"STEEPLE_TEST_ABSENT\"")->node_name.empty());
+  CHECK(keys_of("node_name_env = \"STEEPLE_TEST_NODE\"\nnode_name = \"by-key\"")->node_name == "by-key");
+  unsetenv("MY_NODE_NAME");
+  unsetenv("STEEPLE_TEST_NODE");
+}
+
+TEST_CASE("Keys of k8s: complaints in SPIRE's words") {
+  CHECK(complaint("b = 1\na = 2") == "unknown configurations detected: a,b");
+  CHECK(complaint("kubelet_secure_port = 1\nkubelet_read_only_port = 2") ==
+        "cannot use both the read-only and secure port");
+  CHECK(complaint("poll_retry_interval = \"x\"") ==
+        "unable to parse poll retry interval: time: invalid duration \"x\"");
+  CHECK(complaint("reload_interval = \"1\"") ==
+        "unable to parse reload interval: time: missing unit in duration \"1\"");
+  CHECK(complaint("disable_kubelet_client = true\ntoken_path = \"/t\"") ==
+        "disable_kubelet_client cannot be used with token_path");
+  CHECK(complaint("max_poll_attempts = \"many\"").starts_with("unable to decode configuration: "));
+  CHECK(complaint("kubelet_secure_port = 70000") == "the kubelet's port is above 65535");
+}
+
+TEST_CASE("Keys of k8s: what this version has not is refused by name") {
+  CHECK(complaint("sigstore {}") == "sigstore is not available in this version of Steeple");
+  CHECK(complaint("experimental { broker {} }") == "experimental is not available in this version of Steeple");
+  CHECK(complaint("enable_namespace_labels = true") ==
+        "enable_namespace_labels is not available in this version of Steeple");
+  CHECK(complaint("use_new_container_locator = false") ==
+        "use_new_container_locator = false is not available in this version of Steeple");
+}

@@ -1,0 +1,86 @@
+#include "attestation/workload/k8s/fetch_policy.h"
+
+#include <catch2/catch.hpp>
+
+using namespace steeple::attestation;
+using steeple::runtime::SteadyTime;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+
+namespace {
+
+const SteadyTime start{1000s};
+FetchPolicy policy_of(std::chrono::nanoseconds interval = 500ms) { return FetchPolicy({interval, 5s}); }
+
+// One fetch that ends at once; says how long after `now` it began.
+std::chrono::nanoseconds fetch(FetchPolicy& policy, const std::string& id, SteadyTime& now, bool good) {
+  policy.miss(id, now);
+  const auto wait = policy.next_start(now) - now;
+  now += wait;
+  policy.started(now);
+  policy.finished(good, now);
+  return wait;
+}
+
+}  // namespace
+
+TEST_CASE("A miss asks at once, then 50 ms doubling to the interval") {
+  FetchPolicy policy = policy_of();
+  SteadyTime now = start;
+  CHECK_FALSE(policy.wanted());
+  CHECK(fetch(policy, "c", now, true) == 0ms);
+  for (auto wait : {50ms, 100ms, 200ms, 400ms, 500ms, 500ms}) CHECK(fetch(policy, "c", now, true) == wait);
+}
+
+TEST_CASE("Another container's miss starts anew, one remembered does not") {
+  FetchPolicy policy = policy_of();
+  SteadyTime now = start;
+  for (int i = 0; i < 6; ++i) fetch(policy, "slow", now, true);
+  CHECK(fetch(policy, "slow", now, true) == 500ms);
+  CHECK(fetch(policy, "new", now, true) == 50ms);
+  for (int i = 0; i < 6; ++i) fetch(policy, "slow", now, true);
+  CHECK(fetch(policy, "new", now, true) == 500ms);
+  now += kMissRemembered;
+  CHECK(fetch(policy, "new", now, true) == 0ms);
+  CHECK(fetch(policy, "new", now, true) == 50ms);
+}
+
+TEST_CASE("A kubelet that refuses is asked once an interval, whoever comes") {
+  FetchPolicy policy = policy_of();
+  SteadyTime now = start;
+  fetch(policy, "a", now, false);
+  CHECK(policy.in_outage());
+  for (int i = 0; i < 20; ++i) CHECK(fetch(policy, "x" + std::to_string(i), now, false) == 500ms);
+  CHECK(fetch(policy, "a", now, true) == 500ms);
+  CHECK_FALSE(policy.in_outage());
+}
+
+TEST_CASE("An index is fresh from the start of its request, and of use for longer in an outage") {
+  FetchPolicy policy = policy_of();
+  CHECK_FALSE(policy.fresh(start));
+  policy.miss("a", start);
+  policy.started(start);
+  CHECK_FALSE(policy.wanted());
+  policy.finished(true, start + 1s);
+  CHECK(policy.fresh(start + 4999ms));
+  CHECK_FALSE(policy.fresh(start + 5s));
+  policy.started(start + 6s);
+  policy.finished(false, start + 7s);
+  CHECK(policy.usable_in_outage(start + 7s));
+  CHECK_FALSE(policy.usable_in_outage(start + kStaleIndexAgeMax));
+}
+
+TEST_CASE("An interval shorter than the first retry is kept") {
+  FetchPolicy policy = policy_of(10ms);
+  SteadyTime now = start;
+  CHECK(fetch(policy, "c", now, true) == 0ms);
+  CHECK(fetch(policy, "c", now, true) == 10ms);
+  CHECK(fetch(policy, "c", now, true) == 10ms);
+}
+
+TEST_CASE("Remembered misses are bounded") {
+  FetchPolicy policy = policy_of();
+  for (std::size_t i = 0; i < 3 * kMissesRememberedMax; ++i) policy.miss(std::to_string(i), start);
+  CHECK(policy.wanted());
+  CHECK(policy.next_start(start) == start);
+}
