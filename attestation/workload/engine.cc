@@ -103,7 +103,9 @@ class WorkloadEngine::Collector {
     log_.error(failed, {{"error", error.message()}, {"pid", process_.pid()}});
     if (!failures_.empty()) failures_ += '\n';
     failures_ += failed + ": " + error.message();
-    code_ = error.code();
+    // To the caller kDeadline and kCancelled mean its own context, which is looked at before this.
+    const bool own = error.code() == ErrorCode::kDeadline || error.code() == ErrorCode::kCancelled;
+    code_ = own ? ErrorCode::kUnavailable : error.code();
   }
 
   Result<Selectors> result() {

@@ -185,3 +185,14 @@ TEST_CASE("render_selectors prints upstream's list") {
         "\"uid:1\"}]");
   CHECK(render_selectors(Selectors()).text == "[]");
 }
+
+TEST_CASE("An attestor that ran out of attempts of its own is not the caller's deadline") {
+  World world;
+  world.add("k8s", Error(ErrorCode::kDeadline, "no selectors found after max poll attempts"));
+  auto result = world.attest(Deadline::in(std::chrono::seconds(20)));
+  REQUIRE_FALSE(result);
+  CHECK(result.error().code() == ErrorCode::kUnavailable);
+  CHECK(
+      world.logged("rpc error: code = DeadlineExceeded desc = workloadattestor(k8s): no selectors found after max poll "
+                   "attempts"));
+}
