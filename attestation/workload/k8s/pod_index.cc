@@ -12,14 +12,15 @@ using runtime::Error;
 using runtime::ErrorCode;
 using runtime::Result;
 
-void PodIndex::add(Pod pod) {
+void PodIndex::add(std::shared_ptr<const Pod> pod) {
   const std::size_t place = pods_.size();
-  by_uid_[pod.uid] = place;
-  for (std::size_t i = 0; i < pod.containers.size(); ++i) by_container_.emplace(pod.containers[i].id, Place{place, i});
+  by_uid_.insert_or_assign(pod->uid, place);
+  for (std::size_t i = 0; i < pod->containers.size(); ++i)
+    by_container_.emplace(pod->containers[i].id, Place{place, i});
   pods_.push_back(std::move(pod));
 }
 
-bool PodIndex::current(std::size_t pod) const { return by_uid_.find(pods_[pod].uid)->second == pod; }
+bool PodIndex::current(std::size_t pod) const { return by_uid_.find(pods_[pod]->uid)->second == pod; }
 
 Result<std::optional<Selectors>> PodIndex::find(const ContainerQuery& query, bool container_selectors) const {
   for (const std::string& outer : query.outer_pod_uids) {
@@ -33,19 +34,19 @@ Result<std::optional<Selectors>> PodIndex::find(const ContainerQuery& query, boo
   const auto [first, last] = by_container_.equal_range(query.container_id);
   for (auto at = first; at != last; ++at) {
     const Place& place = at->second;
-    if (!current(place.pod) || (!query.pod_uid.empty() && pods_[place.pod].uid != query.pod_uid)) continue;
+    if (!current(place.pod) || (!query.pod_uid.empty() && pods_[place.pod]->uid != query.pod_uid)) continue;
     if (found && found->pod != place.pod) return Error(ErrorCode::kInternal, "two pods found with same container Id");
     if (!found || place.container < found->container) found = &place;
   }
   if (found) {
-    const Pod& pod = pods_[found->pod];
+    const Pod& pod = *pods_[found->pod];
     Selectors selectors = pod.selectors;
     if (container_selectors) selectors.merge(pod.containers[found->container].selectors);
     return std::optional(std::move(selectors));
   }
   const auto known = query.pod_uid.empty() ? by_uid_.end() : by_uid_.find(query.pod_uid);
   if (known == by_uid_.end()) return std::optional<Selectors>();
-  const Pod& pod = pods_[known->second];
+  const Pod& pod = *pods_[known->second];
   if (!pod.broken.empty()) {
     return Error(ErrorCode::kUnavailable, "unable to decode pod info from kubelet response: " + pod.broken);
   }
@@ -58,7 +59,8 @@ PodListReader::PodListReader() : splitter_([this](std::string_view json) { take(
 void PodListReader::begin() {
   splitter_.reset();
   index_ = std::make_shared<PodIndex>();
-  bytes_ = without_uid_ = broken_ = malformed_ids_ = 0;
+  reading_.clear();
+  bytes_ = without_uid_ = broken_ = malformed_ids_ = parsed_ = 0;
 }
 
 Result<void> PodListReader::feed(std::string_view piece) {
@@ -66,19 +68,32 @@ Result<void> PodListReader::feed(std::string_view piece) {
   return splitter_.feed(piece);
 }
 
+std::shared_ptr<const Pod> PodListReader::read(std::string_view json) {
+  const std::optional<Fingerprint> print = fingerprinter_.of(json);
+  if (print) {
+    if (const auto same = known_.find(*print); same != known_.end()) return reading_[*print] = same->second;
+  }
+  ++parsed_;
+  auto pod = std::make_shared<const Pod>(parser_.parse(json));
+  if (print) reading_[*print] = pod;
+  return pod;
+}
+
 void PodListReader::take(std::string_view json) {
-  Pod pod = parser_.parse(json);
-  malformed_ids_ += pod.malformed_ids;
-  if (!pod.broken.empty()) ++broken_;
-  if (pod.uid.empty()) {
+  std::shared_ptr<const Pod> pod = read(json);
+  malformed_ids_ += pod->malformed_ids;
+  if (!pod->broken.empty()) ++broken_;
+  if (pod->uid.empty()) {
     ++without_uid_;
-  } else if (!pod.terminal) {
+  } else if (!pod->terminal) {
     index_->add(std::move(pod));
   }
 }
 
 Result<std::shared_ptr<const PodIndex>> PodListReader::finish() {
   STEEPLE_CHECK(splitter_.finish());
+  known_.swap(reading_);
+  reading_.clear();
   return std::shared_ptr<const PodIndex>(std::exchange(index_, nullptr));
 }
 

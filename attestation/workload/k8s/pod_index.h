@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "attestation/workload/k8s/fingerprint.h"
 #include "attestation/workload/k8s/pod.h"
 #include "attestation/workload/k8s/pod_list_splitter.h"
 #include "runtime/core/result.h"
@@ -24,7 +25,7 @@ struct ContainerQuery {
 
 class PodIndex {
  public:
-  void add(Pod pod);
+  void add(std::shared_ptr<const Pod> pod);
 
   // Nothing: no such container. kFailedPrecondition: a pod of this node forged the names. kInternal: two pods have it.
   // kUnavailable: the pod is known and cannot be decoded. Without container selectors a known pod answers for
@@ -40,12 +41,14 @@ class PodIndex {
     std::size_t container;
   };
   bool current(std::size_t pod) const;
-  std::vector<Pod> pods_;
-  std::unordered_map<std::string, std::size_t> by_uid_;
-  std::unordered_multimap<std::string, Place> by_container_;
+  std::vector<std::shared_ptr<const Pod>> pods_;
+  // Keys point into the pods.
+  std::unordered_map<std::string_view, std::size_t> by_uid_;
+  std::unordered_multimap<std::string_view, Place> by_container_;
 };
 
-// Reads one answer into an index. Used by one thread at a time; its buffers serve the next answer, too.
+// Reads one answer into an index. Used by one thread at a time; its buffers serve the next answer, too, and pods that
+// have not changed since the last whole answer are taken over from it.
 class PodListReader {
  public:
   PodListReader();
@@ -55,16 +58,22 @@ class PodListReader {
 
   std::size_t bytes() const { return bytes_; }
   std::size_t without_uid() const { return without_uid_; }
+  std::size_t parsed() const { return parsed_; }  // the others were known
   std::size_t broken() const { return broken_; }
   std::size_t malformed_ids() const { return malformed_ids_; }
   std::size_t oversized() const { return splitter_.oversized(); }
 
  private:
+  using KnownPods = std::unordered_map<Fingerprint, std::shared_ptr<const Pod>, Fingerprint::Hash>;
   void take(std::string_view json);
+  std::shared_ptr<const Pod> read(std::string_view json);
+  Fingerprinter fingerprinter_;
+  KnownPods known_;    // of the last whole answer
+  KnownPods reading_;  // of this one
   PodParser parser_;
   PodListSplitter splitter_;
   std::shared_ptr<PodIndex> index_;
-  std::size_t bytes_ = 0, without_uid_ = 0, broken_ = 0, malformed_ids_ = 0;
+  std::size_t bytes_ = 0, without_uid_ = 0, broken_ = 0, malformed_ids_ = 0, parsed_ = 0;
 };
 
 }  // namespace steeple::attestation

@@ -19,10 +19,10 @@ namespace {
 SharedIndex index_of(const std::vector<std::string>& ids) {
   auto index = std::make_shared<PodIndex>();
   for (const std::string& id : ids) {
-    Pod pod;
-    pod.uid = "pod-" + id;
-    pod.selectors = Selectors({{"k8s", "pod-uid:pod-" + id}});
-    pod.containers.push_back({id, Selectors({{"k8s", "container-name:" + id}})});
+    auto pod = std::make_shared<Pod>();
+    pod->uid = "pod-" + id;
+    pod->selectors = Selectors({{"k8s", "pod-uid:pod-" + id}});
+    pod->containers.push_back({id, Selectors({{"k8s", "container-name:" + id}})});
     index->add(std::move(pod));
   }
   return index;

@@ -180,3 +180,29 @@ TEST_CASE("The host part of a container's id") {
   CHECK(container_id_of("abc") == "");
   CHECK(container_id_of("docker://") == "");
 }
+
+TEST_CASE("Pods that have not changed are not read again, and one that has is") {
+  PodListReader reader;
+  const auto answer = [&](const std::string& pods) {
+    reader.begin();
+    REQUIRE(reader.feed(list(pods)));
+    auto index = reader.finish();
+    REQUIRE(index);
+    return *index;
+  };
+  answer(pod("a", "1") + "," + pod("b", "2"));
+  CHECK(reader.parsed() == 2);
+  auto index = answer(pod("b", "2") + "," + pod("a", "1"));
+  CHECK(reader.parsed() == 0);
+  CHECK(has(index, "a", "1"));
+  CHECK(has(index, "b", "2"));
+  index = answer(pod("a", "9") + "," + pod("b", "2"));
+  CHECK(reader.parsed() == 1);
+  CHECK(has(index, "a", "9"));
+  CHECK_FALSE(has(index, "a", "1"));
+  reader.begin();
+  REQUIRE(reader.feed(list(pod("c", "3")).substr(0, 40)));
+  REQUIRE_FALSE(reader.finish());
+  answer(pod("a", "9") + "," + pod("b", "2"));
+  CHECK(reader.parsed() == 0);  // a broken answer forgets nothing
+}
