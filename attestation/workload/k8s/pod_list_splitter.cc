@@ -1,6 +1,7 @@
 #include "attestation/workload/k8s/pod_list_splitter.h"
 
 #include <bit>
+#include <utility>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -255,15 +256,13 @@ std::size_t PodListSplitter::scan_block(const char* block) {
   return kNotEnded;
 }
 
+// As a block does it, also where a backslash is no JSON: it makes a quote after it ordinary, nothing else.
 bool PodListSplitter::scan_byte(char c) {
-  if (escaped_) {
-    escaped_ = false;
-    return false;
-  }
+  const bool escaped = std::exchange(escaped_, false);
   if (c == '\\') {
-    escaped_ = true;
+    escaped_ = !escaped;
   } else if (c == '"') {
-    in_string_ = !in_string_;
+    in_string_ = in_string_ != !escaped;
   } else if (!in_string_ && (c == '{' || c == '[')) {
     ++depth_;
   } else if (!in_string_ && (c == '}' || c == ']')) {
