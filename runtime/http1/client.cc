@@ -50,10 +50,10 @@ Result<HttpResponse> HttpClient::perform(Transfer& transfer) {
   curl().easy_reset(easy);  // nothing in it points to this transfer any more
   if (transfer.refused) return std::move(*transfer.refused);
   if (transfer.too_large) {
-    return Error(ErrorCode::kLimit, fmt::format("Get \"{}\": answer is larger than {} bytes", transfer.request.url,
-                                                transfer.request.body_size_max));
+    return transfer.error(ErrorCode::kLimit,
+                          fmt::format("answer is larger than {} bytes", transfer.request.body_size_max));
   }
-  if (!ended) return Error(ErrorCode::kDeadline, fmt::format("Get \"{}\": deadline exceeded", transfer.request.url));
+  if (!ended) return transfer.error(ErrorCode::kDeadline, "deadline exceeded");
   if (code != CURLE_OK && !transfer.cut) return transfer.error_of(code);
   return std::move(transfer.response);
 }

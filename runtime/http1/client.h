@@ -26,7 +26,8 @@ inline constexpr int kHttpRedirectsMax = 10;
 inline constexpr std::size_t kHttpIdleConnectionsMax = 4;
 
 enum class HttpVerify {
-  kFull,       // chain, validity, serverAuth, and the URL's host among the certificate's names
+  kFull,       // chain, validity, serverAuth, and the URL's host among the certificate's names; where redirects are not
+               // followed, the subject's common name counts for nothing
   kChainOnly,  // the same without the name
   kNone,
 };

@@ -1,6 +1,8 @@
 #include "runtime/http1/transfer.h"
 
 #include <fmt/format.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <charconv>
@@ -18,6 +20,14 @@ curl_blob blob_of(std::string_view text) {
   blob.len = text.size();
   blob.flags = CURL_BLOB_NOCOPY;
   return blob;
+}
+
+// Of "https://host:port/path"; without the brackets of an IPv6 address.
+std::string host_of(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  std::string_view rest = scheme == std::string_view::npos ? url : url.substr(scheme + 3);
+  if (rest.starts_with('[')) return std::string(rest.substr(1, rest.find(']') - 1));
+  return std::string(rest.substr(0, rest.find_first_of(":/?#")));
 }
 
 std::string go_method(const std::string& method) {
@@ -115,6 +125,19 @@ void HttpClient::Transfer::set_trust() {
   }
   curl().easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls.verify == HttpVerify::kNone ? 0L : 1L);
   curl().easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls.verify == HttpVerify::kFull ? 2L : 0L);
+  if (tls.verify != HttpVerify::kFull || request.follow_redirects) return;
+  curl().easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
+  curl().easy_setopt(easy, CURLOPT_SSL_CTX_DATA, this);
+}
+
+// The library would take a certificate without names by its subject's common name; Go's programs do not.
+CURLcode HttpClient::Transfer::on_tls_context(CURL*, void* context, void* transfer) {
+  const std::string host = host_of(static_cast<Transfer*>(transfer)->request.url);
+  X509_VERIFY_PARAM* wanted = SSL_CTX_get0_param(static_cast<SSL_CTX*>(context));
+  X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  const bool set = X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str()) == 1 ||
+                   X509_VERIFY_PARAM_set1_host(wanted, host.data(), host.size()) == 1;
+  return set ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
 }
 
 void HttpClient::Transfer::set_client_certificate() {
@@ -180,7 +203,11 @@ Error HttpClient::Transfer::error_of(CURLcode code) const {
       break;
   }
   std::string text = error_text[0] != '\0' ? error_text : curl().easy_strerror(code);
-  return Error(kind, fmt::format("{} \"{}\": {}", go_method(request.method), request.url, text));
+  return error(kind, text);
+}
+
+Error HttpClient::Transfer::error(ErrorCode code, std::string_view text) const {
+  return Error(code, fmt::format("{} \"{}\": {}", go_method(request.method), request.url, text));
 }
 
 }  // namespace steeple::runtime

@@ -45,6 +45,7 @@ struct HttpClient::Transfer {
 
   Result<void> set_options();
   Error error_of(CURLcode code) const;
+  Error error(ErrorCode code, std::string_view text) const;  // "Get "URL": TEXT", as Go words it
 
  private:
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* transfer);
@@ -54,6 +55,7 @@ struct HttpClient::Transfer {
   Result<void> set_headers();
   void set_method();
   void set_trust();
+  static CURLcode on_tls_context(CURL* easy, void* context, void* transfer);
   void set_client_certificate();
 };
 

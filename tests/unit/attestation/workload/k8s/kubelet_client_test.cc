@@ -45,9 +45,10 @@ struct Files {
 // A kubelet whose certificate is good for 127.0.0.1 or for nothing; plain where the read-only port is meant.
 class Kubelet {
  public:
-  explicit Kubelet(bool secure, bool named = true) : secure_(secure) {
+  explicit Kubelet(bool secure, std::vector<std::string> names = {"localhost"}) : secure_(secure) {
     CertificateTemplate wanted = leaf_template(key, "", now);
-    wanted.dns_sans = {named ? "localhost" : "elsewhere.test"};
+    wanted.dns_sans = std::move(names);
+    wanted.subject = {{NameAttribute::Type::kCommonName, "localhost"}};
     leaf.emplace(Leaf{sign(wanted, authority.key, &authority.certificate), key});
     TlsServerContext::Options options;
     options.alpn = "";
@@ -236,7 +237,7 @@ TEST_CASE("The secure port: trimmed token, read again as it rotates; the connect
 }
 
 TEST_CASE("Server verification: chain without a node name, names with one, nothing when skipped") {
-  Kubelet stranger(true, false);
+  Kubelet stranger(true, {"elsewhere.test"});
   stranger.client(stranger.config());
   CHECK(stranger.fetch());  // the chain is good, the name is not asked
   KubeletConfig config = stranger.config();
@@ -245,6 +246,11 @@ TEST_CASE("Server verification: chain without a node name, names with one, nothi
   auto refused = stranger.fetch();
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code() == ErrorCode::kTls);
+  Kubelet nameless(true, {});  // its common name alone is no name
+  config = nameless.config();
+  config.node_name = "localhost";
+  nameless.client(config);
+  CHECK_FALSE(nameless.fetch());
   Kubelet named(true);
   config = named.config();
   config.node_name = "localhost";
