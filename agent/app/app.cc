@@ -7,6 +7,7 @@
 #include "agent/app/life.h"
 #include "agent/endpoints/endpoints.h"
 #include "agent/health/health.h"
+#include "agent/sds/sds_api.h"
 #include "agent/workload_api/workload_api.h"
 #include "runtime/loop/signals.h"
 #include "runtime/os/heap.h"
@@ -71,6 +72,7 @@ class App {
   std::optional<CallerAttestor> callers_;
   RateLimiter limits_;
   std::optional<WorkloadApi> workload_api_;
+  std::optional<SdsApi> sds_;
   std::optional<HealthService> health_;
   runtime::grpc::ServiceTable table_;
   std::unique_ptr<Endpoint> endpoint_;
@@ -201,6 +203,14 @@ Result<void> App::build_public_socket() {
     probe = [this](runtime::Deadline deadline, runtime::StopToken stop) {
       return workload_api_->probe(deadline, stop);
     };
+  }
+  if (!config_.disable_sds_api) {
+    const SdsSettings& sds = config_.sds;
+    sds_.emplace(loop_, *callers_, *syncer_, limits_,
+                 SdsOptions{sds.default_svid_name, sds.default_bundle_name, sds.default_all_bundles_name,
+                            sds.disable_spiffe_cert_validation},
+                 log_);
+    sds_->add_to(table_);
   }
   health_.emplace(loop_, std::move(probe), log_);
   health_->add_to(table_);

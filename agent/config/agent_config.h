@@ -30,6 +30,14 @@ struct BootstrapSource {
   TrustBundleFormat format = TrustBundleFormat::kPem;
 };
 
+// `sds {}`: the names by which Envoy asks, and whether its SPIFFE validator is used.
+struct SdsSettings {
+  std::string default_svid_name;
+  std::string default_bundle_name;
+  std::string default_all_bundles_name;
+  bool disable_spiffe_cert_validation = false;
+};
+
 struct AgentConfig {
   runtime::Logger log;
   bool logs_to_file = false;  // SIGUSR2 then reopens it
@@ -47,6 +55,7 @@ struct AgentConfig {
   std::string socket_path;  // absolute; empty when both public APIs are off
   bool disable_workload_api = false;
   bool disable_sds_api = false;
+  SdsSettings sds;
 
   WorkloadKeyType workload_key_type = WorkloadKeyType::kEcP256;
   std::int64_t x509_svid_cache_max_size = 0;       // 0: the default

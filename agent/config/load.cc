@@ -136,6 +136,8 @@ Result<void> set_trust_domain(const AgentSection& agent, AgentConfig& config) {
 Result<void> set_sockets(const AgentSection& agent, AgentConfig& config) {
   config.disable_workload_api = agent.disable_workload_api;
   config.disable_sds_api = agent.disable_sds_api;
+  config.sds = {agent.sds.default_svid_name, agent.sds.default_bundle_name, agent.sds.default_all_bundles_name,
+                agent.sds.disable_spiffe_cert_validation};
   if (!agent.disable_workload_api || !agent.disable_sds_api) {
     STEEPLE_TRY(path, absolute_path(agent.socket_path));
     config.socket_path = std::move(path);

@@ -13,18 +13,9 @@ struct Refusal {
   bool (*is_set)(const ConfigFile& file);
 };
 
-bool sds_is_default(const SdsSection& sds) {
-  SdsSection defaults;
-  fill_defaults(defaults);
-  return sds.default_svid_name == defaults.default_svid_name &&
-         sds.default_bundle_name == defaults.default_bundle_name &&
-         sds.default_all_bundles_name == defaults.default_all_bundles_name && !sds.disable_spiffe_cert_validation;
-}
-
 constexpr Refusal kRefusals[] = {
     {"agent.admin_socket_path", [](const ConfigFile& f) { return !f.agent.admin_socket_path.empty(); }},
     {"agent.authorized_delegates", [](const ConfigFile& f) { return !f.agent.authorized_delegates.empty(); }},
-    {"agent.sds", [](const ConfigFile& f) { return !sds_is_default(f.agent.sds); }},
     {"agent.allow_unauthenticated_verifiers",
      [](const ConfigFile& f) { return f.agent.allow_unauthenticated_verifiers; }},
     {"agent.allowed_foreign_jwt_claims",

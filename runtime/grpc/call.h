@@ -38,6 +38,8 @@ class ServerCall {
   virtual BytesView request() const = 0;
   // Client-streaming and bidirectional calls: the next message; nothing after the client's half-close.
   virtual Task<Result<std::optional<Bytes>>> receive() = 0;
+  // A receive() that waits, and each later one, ends with kClosed: a handler with a reader beside it joins it so.
+  virtual void stop_receiving() = 0;
 
   // Sends one message: `framed` is make_message()'s result and may be shared by thousands of calls. Waits until the
   // message before it has left, and while the connection holds too many unsent bytes, so a slow reader holds up only

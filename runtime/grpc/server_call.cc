@@ -32,7 +32,8 @@ struct InboundCall::WaitForRoom {
 struct InboundCall::WaitForMessage {
   InboundCall& call;
   bool await_ready() const noexcept {
-    return !call.inbox_->messages.empty() || call.input_ended_ || call.status_ || call.stop_.stop_requested();
+    return !call.inbox_->messages.empty() || call.inbox_->closed || call.input_ended_ || call.status_ ||
+           call.stop_.stop_requested();
   }
   void await_suspend(std::coroutine_handle<> waiter) noexcept {
     STEEPLE_ASSERT(!call.inbox_->receiver);
@@ -70,7 +71,7 @@ Task<Result<std::optional<Bytes>>> InboundCall::receive() {
     co_await message;
   }
   if (stop_.stop_requested()) co_return stop_.token().error();
-  if (status_) co_return Error(ErrorCode::kClosed, "the call has ended");
+  if (status_ || inbox_->closed) co_return Error(ErrorCode::kClosed, "the call has ended");
   std::optional<Bytes> next;
   if (!inbox_->messages.empty()) {
     next = std::move(inbox_->messages.front());
@@ -78,6 +79,12 @@ Task<Result<std::optional<Bytes>>> InboundCall::receive() {
     connection_.release_message(*this, kMessagePrefixSize + next->size());
   }
   co_return std::move(next);
+}
+
+void InboundCall::stop_receiving() {
+  if (!inbox_) return;
+  inbox_->closed = true;
+  wake_receiver();
 }
 
 void InboundCall::stop_handler(StopReason reason) {

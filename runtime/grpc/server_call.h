@@ -31,6 +31,7 @@ class InboundCall final : public ServerCall {
   StopToken stop() const override { return stop_.token(); }
   BytesView request() const override { return request_; }
   Task<Result<std::optional<Bytes>>> receive() override;
+  void stop_receiving() override;
   Task<Result<void>> send(SharedBytes framed) override;
   void close_connection_after() override { close_connection_ = true; }
 
@@ -42,6 +43,7 @@ class InboundCall final : public ServerCall {
     std::deque<Bytes> messages;
     std::size_t unconsumed = 0;  // bytes that the peer may not replace yet
     std::coroutine_handle<> receiver;
+    bool closed = false;  // by the handler
   };
   struct DeadlineTimer;
   struct WaitForRoom;

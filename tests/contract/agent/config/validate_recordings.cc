@@ -195,7 +195,6 @@ constexpr std::string_view kUnavailable = " not available in this version of Ste
 const Refusal kRefusals[] = {
     {"admin_socket_path *=", "agent.admin_socket_path is"},
     {"authorized_delegates *=", "agent.authorized_delegates is"},
-    {"(default_svid_name|default_bundle_name)\"?[=:]\"(d|a|b|X)\"", "agent.sds is"},
     {"allow_unauthenticated_verifiers = true", "agent.allow_unauthenticated_verifiers is"},
     {R"(allowed_foreign_jwt_claims"?( = |:)\[("|[0-9]|<<))", "agent.allowed_foreign_jwt_claims is"},
     {"jwt_svid_cache_max_size = 5", "agent.jwt_svid_cache_max_size is"},
@@ -277,9 +276,9 @@ const Exception kExceptions[] = {
      "time=\"<TIME>\" level=warning msg=\"Unknown configuration ignored\" keys=nope section=Prometheus.tls\n",
      "<INVALID>telemetry.Prometheus is not available in this version of Steeple\n"},
     {"plugins-first", kChain, 0, "<VALID>", ""},
+    {"agent-only-sds-object", kChain, 1, "", kPsatRefused},
+    {"agent-sds-first-array", kChain, 1, "", kPsatRefused},
     {"telemetry-first", kChain, 1, "", "<INVALID>telemetry.Prometheus is not available in this version of Steeple\n"},
-    {"agent-only-sds-object", kChain, 1, "", "<INVALID>agent.sds is not available in this version of Steeple\n"},
-    {"agent-sds-first-array", kChain, 1, "", "<INVALID>agent.sds is not available in this version of Steeple\n"},
 };
 
 Outcome expected_outcome(const Case& one, const Workspace& workspace) {

@@ -144,11 +144,23 @@ TEST_CASE("Both public APIs off means no socket") {
   CHECK(loaded.config->socket_path.empty());
 }
 
+TEST_CASE("The sds section's keys have their defaults") {
+  const Loaded plain = load(std::string(kBase));
+  REQUIRE(plain.config);
+  CHECK(plain.config->sds.default_svid_name == "default");
+  CHECK(plain.config->sds.default_bundle_name == "ROOTCA");
+  CHECK(plain.config->sds.default_all_bundles_name == "ALL");
+  CHECK_FALSE(plain.config->sds.disable_spiffe_cert_validation);
+  const Loaded named =
+      load(std::string(kBase) + "sds { default_svid_name = \"mine\" disable_spiffe_cert_validation = true }");
+  REQUIRE(named.config);
+  CHECK(named.config->sds.default_svid_name == "mine");
+  CHECK(named.config->sds.disable_spiffe_cert_validation);
+}
+
 TEST_CASE("What is not there yet is refused by name") {
   const std::string end = " is not available in this version of Steeple";
   CHECK(refusal("admin_socket_path = \"/x/a.sock\"") == "agent.admin_socket_path" + end);
-  CHECK(refusal("sds { default_svid_name = \"mine\" }") == "agent.sds" + end);
-  CHECK(refusal("sds { default_svid_name = \"default\" }").empty());
   CHECK(refusal("disable_sds_api = true").empty());
   CHECK(refusal("", "telemetry { MetricPrefix = \"x\" }").empty());
   CHECK(refusal("", "telemetry { Prometheus { port = 1 } }") == "telemetry.Prometheus" + end);
