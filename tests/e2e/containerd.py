@@ -71,6 +71,10 @@ def tar_of(folder):
     return out.getvalue()
 
 
+class RuntimeRefusal(AssertionError):
+    """containerd did not do what it was asked."""
+
+
 class Cri:
     """Typed calls of the runtime service."""
 
@@ -91,7 +95,17 @@ class Cri:
         for name, (request, reply) in self.CALLS.items():
             call = self.channel.unary_unary(f"/runtime.v1.RuntimeService/{name}", request_serializer=getattr(self.messages, request).SerializeToString,
                                             response_deserializer=getattr(self.messages, reply).FromString)
-            setattr(self, name, lambda call=call, request=request, **fields: call(getattr(self.messages, request)(**fields), timeout=60 * PATIENCE))
+            setattr(self, name, self.caller(name, call, getattr(self.messages, request)))
+
+    def caller(self, name, call, request):
+        import grpc
+
+        def ask(**fields):
+            try:
+                return call(request(**fields), timeout=60 * PATIENCE)
+            except grpc.RpcError as error:
+                raise RuntimeRefusal(f"{name}: {error.details()}") from None
+        return ask
 
 
 class Containerd:
