@@ -82,10 +82,11 @@ class Node:
 
 
 class AgentPod:
-    """The agent's pod with hostPID and hostNetwork. `keys` are the k8s attestor's; data and keys are on the host if `kept`."""
+    """The agent's pod with hostPID and hostNetwork. `keys` are the k8s attestor's. `kept`: data and keys are on the host, and the
+    container is confined as deploy/kubernetes has it, with a read-only root and no capability."""
 
     def __init__(self, node, name="spire-agent", keys="skip_kubelet_verification = true", kept=False):
-        self.node, self.keys = node, keys
+        self.node, self.keys, self.kept = node, keys, kept
         self.home = node.home / name
         self.sockets, self.config, self.data = (self.home / folder for folder in ("sockets", "config", "data"))
         for folder in (self.sockets, self.config, self.data):
@@ -98,7 +99,8 @@ class AgentPod:
     def start(self, image=AGENT_IMAGE, configure=True):
         if configure:
             self.configure()
-        self.container = self.pod.start("spire-agent", args=["-config", "/run/spire/config/agent.conf"], image=image, seccomp=self.node.seccomp, read_only=False, drop=(), mounts=[
+        self.container = self.pod.start("spire-agent", args=["-config", "/run/spire/config/agent.conf"], image=image, seccomp=self.node.seccomp, read_only=self.kept,
+                                        drop=("ALL",) if self.kept else (), mounts=[
             (self.config, "/run/spire/config", True), (self.node.bundle, "/run/spire/bundle", True), (self.sockets, "/run/spire/sockets", False),
             (self.data, "/run/spire/data", False), (self.node.account, "/var/run/secrets/kubernetes.io/serviceaccount", True)])
         wait_until(self.healthy, 20, lambda: f"the agent's pod does not come up\n{self.log()[-3000:]}")

@@ -112,7 +112,7 @@ class Kubernetes(unittest.TestCase):
         (folder / "ca.crt").write_bytes(self.node.kubelet.authority.certificate.read_bytes())
         account = "/var/run/secrets/kubernetes.io/serviceaccount"
         agent = AgentPod(self.node, "strict", "\n    ".join((f'token_path = "{account}/own-token"', f'kubelet_ca_path = "{account}/ca.crt"', 'reload_interval = "100ms"',
-                                                             'max_poll_attempts = 2', 'poll_retry_interval = "100ms"'))).start()
+                                                             'max_poll_attempts = 2', 'poll_retry_interval = "100ms"')), kept=True).start()
         self.addCleanup(agent.stop)
         (folder / "own-token").write_text("weak-token")
         time.sleep(0.2)
@@ -128,6 +128,7 @@ class Kubernetes(unittest.TestCase):
         time.sleep(0.2)
         self.assert_served(pod.execute(container, *FETCH))
         self.assertNotIn("agent-token", agent.log())
+        self.assertTrue((agent.data / "agent-data.json").exists())
 
 
 if __name__ == "__main__":
