@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "agent/app/admin_side.h"
 #include "agent/app/catalog.h"
 #include "agent/app/life.h"
 #include "agent/endpoints/endpoints.h"
@@ -44,6 +45,7 @@ class App {
   Result<void> choose_engine();
   void build_server_side();
   Result<void> build_public_socket();
+  Result<void> build_admin_socket();
   NodeIdentityOptions identity_options() const;
   SyncerOptions syncer_options() const;
   SyncerEvents syncer_events();
@@ -76,6 +78,7 @@ class App {
   std::optional<HealthService> health_;
   runtime::grpc::ServiceTable table_;
   std::unique_ptr<Endpoint> endpoint_;
+  std::optional<AdminSide> admin_;
   std::optional<Life> life_;
   bool ready_ = false;
 };
@@ -227,6 +230,20 @@ Result<void> App::build_public_socket() {
   return {};
 }
 
+Result<void> App::build_admin_socket() {
+  if (config_.admin_socket_path.empty()) return {};
+  auto facts = [this] {
+    DebugFacts known;
+    if (identity_->svid()) known.svid = identity_->svid()->chain();
+    if (identity_->bundle()) known.authorities = identity_->bundle()->certificates();
+    known.x509_svids = syncer_->cache().counts().svids;
+    known.last_sync = syncer_->last_sync();
+    return known;
+  };
+  admin_.emplace(clock_, std::move(facts), log_);
+  return admin_->start(loop_, *engine_, config_.admin_socket_path, log_);
+}
+
 Result<void> App::build() {
   STEEPLE_CHECK(prepare_process());
   log_.info("Starting agent", {{"data_dir", config_.data_dir}, {"version", STEEPLE_VERSION}});
@@ -238,7 +255,8 @@ Result<void> App::build() {
   STEEPLE_TRY(storage, Storage::open(config_.data_dir, log_));
   storage_ = std::move(storage);
   build_server_side();
-  return build_public_socket();
+  STEEPLE_CHECK(build_public_socket());
+  return build_admin_socket();
 }
 
 void App::on_signal(int number) {
@@ -265,6 +283,7 @@ Task<void> App::live(Result<void>* ended) {
   *ended = co_await life_->run(stop_.token());
   if (stop_.stop_requested()) *ended = Result<void>();
   if (endpoint_) co_await endpoint_->stop();
+  if (admin_) co_await admin_->stop();
   co_await attestors_->close();
   co_await server_->close(StopReason::kShutdown);
   if (*ended) log_.with_subsystem("manager").info("Cache manager stopped");

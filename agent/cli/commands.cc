@@ -1,4 +1,5 @@
 // The one table of commands.
+#include "agent/cli/admin_commands.h"
 #include "agent/cli/agent_commands.h"
 #include "agent/cli/api_commands.h"
 #include "agent/cli/command.h"

@@ -13,7 +13,6 @@ struct Values {
   std::chrono::nanoseconds timeout{};
   OutputFormat format;
   std::string text;
-  std::string admin_socket = "/tmp/spire-agent/private/admin.sock";
 };
 
 using AddFlags = void (*)(FlagSet& flags, Values& values);
@@ -36,16 +35,6 @@ void validate_jwt_flags(FlagSet& flags, Values& values) {
   flags.add("svid", values.text, "JWT-SVID to validate");
 }
 
-void admin_flags(FlagSet& flags, Values& values) {
-  flags.add("socketPath", values.admin_socket, "Path to the SPIRE Agent admin Unix domain socket");
-  add_output_flag(flags, values.format);
-}
-
-void logger_set_flags(FlagSet& flags, Values& values) {
-  admin_flags(flags, values);
-  flags.add("level", values.text, "Log level: panic, fatal, error, warn, info, debug or trace");
-}
-
 struct Missing {
   std::string_view words;
   std::string_view usage_name;
@@ -54,10 +43,6 @@ struct Missing {
 };
 constexpr Missing kFetchJwt{"api fetch jwt", "fetch jwt", fetch_jwt_flags, true};
 constexpr Missing kValidateJwt{"api validate jwt", "validate jwt", validate_jwt_flags, true};
-constexpr Missing kLoggerGet{"logger get", "logger get", admin_flags, false};
-constexpr Missing kLoggerSet{"logger set", "logger set", logger_set_flags, false};
-constexpr Missing kLoggerReset{"logger reset", "logger reset", admin_flags, false};
-constexpr Missing kDebugGetinfo{"debug getinfo", "debug getinfo", admin_flags, false};
 
 int refuse(const Missing& missing, const Arguments& arguments, Context& context) {
   Values values;
@@ -87,17 +72,5 @@ int validate_jwt_command(const Arguments& arguments, Context& context) {
   return refuse(kValidateJwt, arguments, context);
 }
 std::string validate_jwt_usage() { return usage(kValidateJwt); }
-int logger_get_command(const Arguments& arguments, Context& context) { return refuse(kLoggerGet, arguments, context); }
-std::string logger_get_usage() { return usage(kLoggerGet); }
-int logger_set_command(const Arguments& arguments, Context& context) { return refuse(kLoggerSet, arguments, context); }
-std::string logger_set_usage() { return usage(kLoggerSet); }
-int logger_reset_command(const Arguments& arguments, Context& context) {
-  return refuse(kLoggerReset, arguments, context);
-}
-std::string logger_reset_usage() { return usage(kLoggerReset); }
-int debug_getinfo_command(const Arguments& arguments, Context& context) {
-  return refuse(kDebugGetinfo, arguments, context);
-}
-std::string debug_getinfo_usage() { return usage(kDebugGetinfo); }
 
 }  // namespace steeple::agent::cli

@@ -9,13 +9,5 @@ int fetch_jwt_command(const Arguments& arguments, Context& context);
 std::string fetch_jwt_usage();
 int validate_jwt_command(const Arguments& arguments, Context& context);
 std::string validate_jwt_usage();
-int logger_get_command(const Arguments& arguments, Context& context);
-std::string logger_get_usage();
-int logger_set_command(const Arguments& arguments, Context& context);
-std::string logger_set_usage();
-int logger_reset_command(const Arguments& arguments, Context& context);
-std::string logger_reset_usage();
-int debug_getinfo_command(const Arguments& arguments, Context& context);
-std::string debug_getinfo_usage();
 
 }  // namespace steeple::agent::cli

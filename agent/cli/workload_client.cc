@@ -91,6 +91,14 @@ Task<Result<int, Status>> check_once(Loop& loop, std::string socket) {
   co_return answer;
 }
 
+Task<Result<Bytes, Status>> unary_once(Loop& loop, std::string socket, const char* method, Bytes request) {
+  const std::unique_ptr<Channel> channel = make_channel(loop, socket);
+  Result<Bytes, Status> message =
+      co_await channel->unary(method, std::move(request), CallOptions(Deadline::never(), StopToken()));
+  co_await channel->close(StopReason::kShutdown);
+  co_return message;
+}
+
 const Status& cancelled() {
   static const Status kStatus(StatusCode::kCancelled, "context canceled");
   return kStatus;
@@ -135,6 +143,11 @@ Task<std::string> watch_until_stopped(Loop& loop, std::string socket, WatchEvent
 Result<Bytes, Status> fetch_x509_svid(const std::string& socket, Deadline deadline) {
   Loop loop;
   return runtime::run_until_done(loop, fetch_first(loop, socket, deadline));
+}
+
+Result<Bytes, Status> call_unary(const std::string& socket, const char* method, const std::string& request) {
+  Loop loop;
+  return runtime::run_until_done(loop, unary_once(loop, socket, method, runtime::to_bytes(runtime::as_bytes(request))));
 }
 
 Result<int, Status> check_health(const std::string& socket) {

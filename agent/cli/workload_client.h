@@ -16,6 +16,10 @@ namespace steeple::agent::cli {
 runtime::Result<runtime::Bytes, runtime::grpc::Status> fetch_x509_svid(const std::string& socket,
                                                                        runtime::Deadline deadline);
 
+// One unary call without metadata.
+runtime::Result<runtime::Bytes, runtime::grpc::Status> call_unary(const std::string& socket, const char* method,
+                                                                  const std::string& request);
+
 // The health service's answer, as its number in HealthCheckResponse.ServingStatus.
 runtime::Result<int, runtime::grpc::Status> check_health(const std::string& socket);
 

@@ -52,7 +52,8 @@ struct AgentConfig {
   runtime::SecretBytes join_token;  // empty: none
 
   std::string data_dir;
-  std::string socket_path;  // absolute; empty when both public APIs are off
+  std::string socket_path;        // absolute; empty when both public APIs are off
+  std::string admin_socket_path;  // absolute; empty: none
   bool disable_workload_api = false;
   bool disable_sds_api = false;
   SdsSettings sds;

@@ -142,7 +142,11 @@ Result<void> set_sockets(const AgentSection& agent, AgentConfig& config) {
     STEEPLE_TRY(path, absolute_path(agent.socket_path));
     config.socket_path = std::move(path);
   }
-  return check_admin_socket(agent);
+  STEEPLE_CHECK(check_admin_socket(agent));
+  if (agent.admin_socket_path.empty()) return {};
+  STEEPLE_TRY(admin_path, absolute_path(agent.admin_socket_path));
+  config.admin_socket_path = std::move(admin_path);
+  return {};
 }
 
 Result<void> set_join_token(const AgentSection& agent, AgentConfig& config) {

@@ -14,7 +14,6 @@ struct Refusal {
 };
 
 constexpr Refusal kRefusals[] = {
-    {"agent.admin_socket_path", [](const ConfigFile& f) { return !f.agent.admin_socket_path.empty(); }},
     {"agent.authorized_delegates", [](const ConfigFile& f) { return !f.agent.authorized_delegates.empty(); }},
     {"agent.allow_unauthenticated_verifiers",
      [](const ConfigFile& f) { return f.agent.allow_unauthenticated_verifiers; }},

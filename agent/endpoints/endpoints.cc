@@ -64,6 +64,7 @@ Endpoint::Endpoint(Loop& loop, UnixListener listener, const runtime::grpc::Servi
     : loop_(loop),
       log_(std::move(log)),
       apis_(std::move(options.apis)),
+      admin_(options.admin),
       listener_(std::move(listener)),
       server_(loop, table, options.server, log_),
       connections_(loop),
@@ -75,11 +76,12 @@ Result<std::unique_ptr<Endpoint>> Endpoint::start(Loop& loop, SocketEngine& engi
                                                   const runtime::grpc::ServiceTable& table, Options options,
                                                   const Logger& log) {
   STEEPLE_TRY(listener, UnixListener::bind(options.socket_path, options.mode));
+  Logger own_log = options.admin ? log : log.with_subsystem("endpoints");
   std::unique_ptr<Endpoint> endpoint(
-      new Endpoint(loop, std::move(listener), table, std::move(options), log.with_subsystem("endpoints")));
-  endpoint->log_.info(
-      "Starting agent APIs",
-      {{"address", rendered_address(endpoint->socket_path())}, {"apis", endpoint->apis_}, {"network", "unix"}});
+      new Endpoint(loop, std::move(listener), table, std::move(options), std::move(own_log)));
+  runtime::LogFields fields{{"address", rendered_address(endpoint->socket_path())}, {"network", "unix"}};
+  if (!endpoint->admin_) fields.insert(fields.begin() + 1, {"apis", endpoint->apis_});
+  endpoint->log_.info(endpoint->admin_ ? "Starting Admin APIs" : "Starting agent APIs", std::move(fields));
   std::visit([&](auto& chosen) { endpoint->accepting_.spawn(endpoint->accept_connections(*chosen)); }, engine.engine_);
   return endpoint;
 }
@@ -123,13 +125,18 @@ Task<void> Endpoint::accept_connections(E& engine) {
 }
 
 Task<void> Endpoint::stop() {
-  log_.info("Stopping agent APIs", {{"apis", apis_}});
+  if (admin_) {
+    log_.info("Stopping Admin APIs");
+  } else {
+    log_.info("Stopping agent APIs", {{"apis", apis_}});
+  }
   accepting_.close(StopReason::kShutdown);
   co_await accepting_.join();
   listener_.close();
   co_await server_.stop(status_text::stopping(), kDrainWait);
   connections_.close(StopReason::kShutdown);
   co_await connections_.join();
+  if (admin_) log_.info("Admin APIs have stopped");
 }
 
 }  // namespace steeple::agent

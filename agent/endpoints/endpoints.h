@@ -20,6 +20,7 @@
 namespace steeple::agent {
 
 inline constexpr mode_t kPublicSocketMode = 0777;
+inline constexpr mode_t kAdminSocketMode = 0770;
 inline constexpr mode_t kSocketDirectoryMode = 0755;
 inline constexpr std::chrono::milliseconds kDrainWait{500};
 inline constexpr std::chrono::seconds kAcceptRetryWait{1};
@@ -38,6 +39,7 @@ class Endpoint {
     std::string socket_path;  // absolute
     mode_t mode = kPublicSocketMode;
     std::string apis = "Workload API";
+    bool admin = false;  // the log speaks of Admin APIs
     runtime::grpc::ServerOptions server;
   };
 
@@ -69,6 +71,7 @@ class Endpoint {
   runtime::Loop& loop_;
   runtime::Logger log_;
   std::string apis_;
+  bool admin_;
   runtime::UnixListener listener_;
   runtime::grpc::Server server_;
   runtime::TaskGroup connections_;

@@ -193,7 +193,6 @@ struct Refusal {
 };
 constexpr std::string_view kUnavailable = " not available in this version of Steeple";
 const Refusal kRefusals[] = {
-    {"admin_socket_path *=", "agent.admin_socket_path is"},
     {"authorized_delegates *=", "agent.authorized_delegates is"},
     {"allow_unauthenticated_verifiers = true", "agent.allow_unauthenticated_verifiers is"},
     {R"(allowed_foreign_jwt_claims"?( = |:)\[("|[0-9]|<<))", "agent.allowed_foreign_jwt_claims is"},

@@ -160,7 +160,8 @@ TEST_CASE("The sds section's keys have their defaults") {
 
 TEST_CASE("What is not there yet is refused by name") {
   const std::string end = " is not available in this version of Steeple";
-  CHECK(refusal("admin_socket_path = \"/x/a.sock\"") == "agent.admin_socket_path" + end);
+  CHECK(refusal("admin_socket_path = \"/x/a.sock\"").empty());
+  CHECK(refusal("authorized_delegates = [\"spiffe://example.org/x\"]") == "agent.authorized_delegates" + end);
   CHECK(refusal("disable_sds_api = true").empty());
   CHECK(refusal("", "telemetry { MetricPrefix = \"x\" }").empty());
   CHECK(refusal("", "telemetry { Prometheus { port = 1 } }") == "telemetry.Prometheus" + end);

@@ -1,0 +1,30 @@
+#include "agent/app/admin_side.h"
+
+namespace steeple::agent {
+
+using runtime::Result;
+using runtime::Task;
+
+AdminSide::AdminSide(const runtime::Clock& clock, std::function<DebugFacts()> facts, const runtime::Logger& log)
+    : logger_(log), debug_(clock, std::move(facts), log) {
+  logger_.add_to(table_);
+  debug_.add_to(table_);
+}
+
+Result<void> AdminSide::start(runtime::Loop& loop, SocketEngine& engine, const std::string& socket_path,
+                              const runtime::Logger& log) {
+  STEEPLE_CHECK(prepare_socket_directory(socket_path, "admin UDS", log));
+  Endpoint::Options options;
+  options.socket_path = socket_path;
+  options.mode = kAdminSocketMode;
+  options.admin = true;
+  STEEPLE_TRY(endpoint, Endpoint::start(loop, engine, table_, std::move(options), log));
+  endpoint_ = std::move(endpoint);
+  return {};
+}
+
+Task<void> AdminSide::stop() {
+  if (endpoint_) co_await endpoint_->stop();
+}
+
+}  // namespace steeple::agent
