@@ -41,7 +41,7 @@ class Configuration(Suite):
         self.assertIn("trust_domian", done.stdout)
 
     def test_known_keys_that_are_not_there_yet_are_refused_by_name(self):
-        for extra, name in (('admin_socket_path = "/tmp/x/admin.sock"', "admin_socket_path"), ('authorized_delegates = ["spiffe://example.org/d"]', "authorized_delegates")):
+        for extra, name in (("experimental { require_pq_kem = true }", "require_pq_kem"), ("experimental { broker {} }", "broker")):
             done = self.run_with(self.good(extra))
             self.assertEqual(done.returncode, 1, extra)
             self.assertIn(name, done.stderr)
