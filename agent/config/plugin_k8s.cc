@@ -71,7 +71,6 @@ std::string RawKeys::missing_feature() const {
   if (experimental) return refuse("experimental");
   if (sigstore) return refuse("sigstore");
   if (namespace_labels) return refuse("enable_namespace_labels");
-  if (!keys.use_new_container_locator) return refuse("use_new_container_locator = false");
   return {};
 }
 

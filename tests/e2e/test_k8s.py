@@ -132,6 +132,15 @@ class Pods(Suite):
             self.assertEqual(ids, [], below)
             self.assertIn("workload attestation failed", out)
 
+    def test_the_legacy_locator_serves_and_is_not_fooled_either(self):
+        self.world("use_new_container_locator = false", 'max_poll_attempts = 2', 'poll_retry_interval = "100ms"')
+        self.assertIn("Using the legacy container locator", self.agent_.process.log())
+        self.assert_served("web")
+        victim = self.pods["db"]
+        for below in (f"pod{victim.uid}/{victim.container}", f"--pod{victim.uid}/{victim.container}", f"--/crio-{victim.container}"):
+            ids, out = self.fetch(self.pods["web"], below=below)
+            self.assertEqual(ids, [], out)
+
     def test_a_missing_token_file_stops_the_agent_at_start(self):
         kubelet = self.keep(Kubelet(self.home / "kubelet"))
         kubelet.token_path.unlink()

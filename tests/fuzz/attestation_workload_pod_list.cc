@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "attestation/workload/k8s/locate.h"
+#include "attestation/workload/k8s/pod_index.h"
 
 namespace {
 
@@ -28,10 +28,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto whole = read(text, text.size() + 1);
   auto pieces = read(text, data[0] % 130 + 1);
   if (whole.has_value() != pieces.has_value()) std::abort();
-  auto cgroups = container_of_cgroups(text);
+  auto cgroups = locate_container(text, LocatePods::kYes);
   if (!whole) return 0;
   if ((*whole)->pods() != (*pieces)->pods() || (*whole)->containers() != (*pieces)->containers()) std::abort();
-  const ContainerQuery query = cgroups ? *cgroups : ContainerQuery{"u", "c"};
+  const ContainerIds query = cgroups ? *cgroups : ContainerIds{"u", "c"};
   if ((*whole)->find(query, true).has_value() != (*pieces)->find(query, true).has_value()) std::abort();
   return 0;
 }

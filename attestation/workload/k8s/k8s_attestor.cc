@@ -14,7 +14,6 @@ using runtime::StopToken;
 using runtime::Task;
 
 Result<std::unique_ptr<WorkloadAttestor>> K8sAttestor::make(K8sConfig config, runtime::Loop& loop, const Logger& log) {
-  log.info("Using the new container locator");
   auto kubelet = std::make_unique<KubeletClient>(loop, config.kubelet, log);
   if (!config.disable_kubelet_client) {
     if (Result<void> loaded = kubelet->load(); !loaded) {
@@ -40,12 +39,12 @@ Task<Result<Selectors>> K8sAttestor::attest(const ProcessHandle& process, Deadli
   co_return co_await find(std::move(query), deadline, stop);
 }
 
-K8sAttestor::Found K8sAttestor::look_up(const PodIndex* index, const ContainerQuery& query) const {
+K8sAttestor::Found K8sAttestor::look_up(const PodIndex* index, const ContainerIds& query) const {
   if (index == nullptr) return std::optional<Selectors>();
   return index->find(query, !config_.disable_container_selectors);
 }
 
-K8sAttestor::Found K8sAttestor::answer_in_outage(const ContainerQuery& query) {
+K8sAttestor::Found K8sAttestor::answer_in_outage(const ContainerIds& query) {
   Found known = look_up(pods_.last_good(), query);
   if (known && *known) pods_.note_outage_answer();
   return known;
@@ -69,7 +68,7 @@ void K8sAttestor::log_retry(const Logger& log, const Error* fetch_error) const {
   }
 }
 
-Task<Result<Selectors>> K8sAttestor::find(ContainerQuery query, Deadline deadline, StopToken stop) {
+Task<Result<Selectors>> K8sAttestor::find(ContainerIds query, Deadline deadline, StopToken stop) {
   STEEPLE_CO_TRY(hit, look_up(pods_.fresh(), query));
   if (hit) co_return std::move(*hit);
   const Logger log = log_.with({{"pod_uid", query.pod_uid}, {"container_id", query.container_id}});

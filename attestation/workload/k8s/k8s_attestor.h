@@ -18,7 +18,7 @@ inline constexpr std::string_view kK8sName = "k8s";
 inline constexpr std::chrono::seconds kKnownContainerPatience{1};
 
 // Which container a process is in; both may be empty.
-using LocateContainer = std::function<runtime::Result<ContainerQuery>(const runtime::ProcessHandle& process)>;
+using LocateContainer = std::function<runtime::Result<ContainerIds>(const runtime::ProcessHandle& process)>;
 
 class K8sAttestor final : public WorkloadAttestor {
  public:
@@ -34,14 +34,14 @@ class K8sAttestor final : public WorkloadAttestor {
   runtime::Task<void> close() override { return pods_.close(); }
 
   // The same for a container that has been located.
-  runtime::Task<runtime::Result<Selectors>> find(ContainerQuery query, runtime::Deadline deadline,
+  runtime::Task<runtime::Result<Selectors>> find(ContainerIds query, runtime::Deadline deadline,
                                                  runtime::StopToken stop);
   const PodList::Counters& counters() const { return pods_.counters(); }
 
  private:
   using Found = runtime::Result<std::optional<Selectors>>;
-  Found look_up(const PodIndex* index, const ContainerQuery& query) const;
-  Found answer_in_outage(const ContainerQuery& query);
+  Found look_up(const PodIndex* index, const ContainerIds& query) const;
+  Found answer_in_outage(const ContainerIds& query);
   runtime::Error give_up(const runtime::Logger& log, const runtime::Error* fetch_error) const;
   void log_retry(const runtime::Logger& log, const runtime::Error* fetch_error) const;
 

@@ -22,14 +22,30 @@ void PodIndex::add(std::shared_ptr<const Pod> pod) {
 
 bool PodIndex::current(std::size_t pod) const { return by_uid_.find(pods_[pod]->uid)->second == pod; }
 
-Result<std::optional<Selectors>> PodIndex::find(const ContainerQuery& query, bool container_selectors) const {
+// Names further out than the found ones: a pod of this node there has made the inner ones itself, unless it is the pod.
+Result<void> PodIndex::check_pods(const ContainerIds& query, const Pod* found) const {
   for (const std::string& outer : query.outer_pod_uids) {
-    if (by_uid_.contains(outer)) {
-      return Error(
-          ErrorCode::kFailedPrecondition,
-          fmt::format("multiple pod UIDs found ({}, {})", runtime::go_quote(outer), runtime::go_quote(query.pod_uid)));
-    }
+    if (!by_uid_.contains(outer) || (found && found->uid == outer)) continue;
+    return Error(ErrorCode::kFailedPrecondition,
+                 fmt::format("multiple pod UIDs found ({}, {})", runtime::go_quote(outer),
+                             runtime::go_quote(found ? found->uid : query.pod_uid)));
   }
+  return {};
+}
+
+// A container cannot lie in another one that the kubelet lists.
+Result<void> PodIndex::check_containers(const ContainerIds& query) const {
+  for (const std::string& outer : query.outer_container_ids) {
+    if (outer == query.container_id || !by_container_.contains(outer)) continue;
+    return Error(ErrorCode::kFailedPrecondition,
+                 fmt::format("multiple container IDs found ({}, {})", runtime::go_quote(outer),
+                             runtime::go_quote(query.container_id)));
+  }
+  return {};
+}
+
+Result<std::optional<Selectors>> PodIndex::find(const ContainerIds& query, bool container_selectors) const {
+  if (!query.pod_uid.empty()) STEEPLE_CHECK(check_pods(query, nullptr));
   const Place* found = nullptr;
   const auto [first, last] = by_container_.equal_range(query.container_id);
   for (auto at = first; at != last; ++at) {
@@ -40,6 +56,8 @@ Result<std::optional<Selectors>> PodIndex::find(const ContainerQuery& query, boo
   }
   if (found) {
     const Pod& pod = *pods_[found->pod];
+    STEEPLE_CHECK(check_pods(query, &pod));
+    STEEPLE_CHECK(check_containers(query));
     Selectors selectors = pod.selectors;
     if (container_selectors) selectors.merge(pod.containers[found->container].selectors);
     return std::optional(std::move(selectors));

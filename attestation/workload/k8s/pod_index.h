@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "attestation/container/container_locator.h"
 #include "attestation/workload/k8s/fingerprint.h"
 #include "attestation/workload/k8s/pod.h"
 #include "attestation/workload/k8s/pod_list_splitter.h"
@@ -16,21 +17,14 @@
 
 namespace steeple::attestation {
 
-struct ContainerQuery {
-  std::string pod_uid;  // empty: not known
-  std::string container_id;
-  // Pods whose cgroup this one's lies in. If the kubelet knows one, the inner names were made by that pod.
-  std::vector<std::string> outer_pod_uids = {};
-};
-
 class PodIndex {
  public:
   void add(std::shared_ptr<const Pod> pod);
 
-  // Nothing: no such container. kFailedPrecondition: a pod of this node forged the names. kInternal: two pods have it.
-  // kUnavailable: the pod is known and cannot be decoded. Without container selectors a known pod answers for
-  // containers that its status does not list.
-  runtime::Result<std::optional<Selectors>> find(const ContainerQuery& query, bool container_selectors) const;
+  // Nothing: no such container. kFailedPrecondition: the names were made inside a pod or container that this node
+  // knows, and are not its own. kInternal: two pods have it. kUnavailable: the pod is known and cannot be decoded.
+  // Without container selectors a known pod answers for containers that its status does not list.
+  runtime::Result<std::optional<Selectors>> find(const ContainerIds& query, bool container_selectors) const;
 
   std::size_t pods() const { return by_uid_.size(); }
   std::size_t containers() const { return by_container_.size(); }
@@ -41,6 +35,8 @@ class PodIndex {
     std::size_t container;
   };
   bool current(std::size_t pod) const;
+  runtime::Result<void> check_pods(const ContainerIds& query, const Pod* found) const;
+  runtime::Result<void> check_containers(const ContainerIds& query) const;
   std::vector<std::shared_ptr<const Pod>> pods_;
   // Keys point into the pods.
   std::unordered_map<std::string_view, std::size_t> by_uid_;

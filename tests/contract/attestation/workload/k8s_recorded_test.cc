@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "attestation/workload/k8s/locate.h"
+#include "attestation/workload/k8s/pod_index.h"
 
 using namespace steeple::attestation;
 namespace dom = simdjson::dom;
@@ -47,7 +47,7 @@ TEST_CASE("Selectors of every recorded process are the real agent's") {
     REQUIRE_FALSE(parser.parse(line).get(process));
     const std::string id = text_at(process, "id");
     INFO(id);
-    auto query = container_of_cgroups(text_at(process, "cgroup"));
+    auto query = locate_container(text_at(process, "cgroup"), LocatePods::kYes);
     REQUIRE(query);
     CHECK(query->container_id == text_at(process, "container_id"));
     if (query->container_id.empty()) continue;
@@ -84,7 +84,7 @@ TEST_CASE("Seen from a private cgroup namespace, containers of other pods are th
     INFO(text_at(process, "id"));
     const std::string cgroup = text_at(seen, "cgroup");
     if (cgroup.empty()) continue;
-    auto query = container_of_cgroups(cgroup);
+    auto query = locate_container(cgroup, LocatePods::kYes);
     REQUIRE(query);
     if (query->container_id.empty()) continue;
     CHECK(query->container_id == text_at(process, "container_id"));

@@ -47,6 +47,7 @@ TEST_CASE("Keys of k8s: the defaults") {
   CHECK(keys->token_path == "/var/run/secrets/kubernetes.io/serviceaccount/token");
   CHECK(keys->node_name.empty());
   CHECK_FALSE(keys->skip_kubelet_verification);
+  CHECK(keys->use_new_container_locator);
 }
 
 TEST_CASE("Keys of k8s: each one arrives") {
@@ -64,7 +65,7 @@ TEST_CASE("Keys of k8s: each one arrives") {
     skip_kubelet_verification = true
     use_anonymous_authentication = true
     disable_container_selectors = true
-    use_new_container_locator = true
+    use_new_container_locator = false
     verbose_container_locator_logs = true
     enable_namespace_labels = false)");
   REQUIRE(keys);
@@ -81,6 +82,7 @@ TEST_CASE("Keys of k8s: each one arrives") {
   CHECK(keys->skip_kubelet_verification);
   CHECK(keys->use_anonymous_authentication);
   CHECK(keys->disable_container_selectors);
+  CHECK_FALSE(keys->use_new_container_locator);
   CHECK(keys->verbose_container_locator_logs);
 }
 
@@ -114,6 +116,4 @@ TEST_CASE("Keys of k8s: what this version has not is refused by name") {
   CHECK(complaint("experimental { broker {} }") == "experimental is not available in this version of Steeple");
   CHECK(complaint("enable_namespace_labels = true") ==
         "enable_namespace_labels is not available in this version of Steeple");
-  CHECK(complaint("use_new_container_locator = false") ==
-        "use_new_container_locator = false is not available in this version of Steeple");
 }

@@ -51,14 +51,14 @@ struct World {
     config.poll_retry_interval = 2ms;
     auto owned = std::make_unique<ScriptedSource>(loop);
     source = owned.get();
-    LocateContainer locate = [this](const ProcessHandle&) -> Result<ContainerQuery> { return located; };
+    LocateContainer locate = [this](const ProcessHandle&) -> Result<ContainerIds> { return located; };
     Logger log(make_string_sink(&lines), LogLevel::kDebug, LogFormat::kDefault);
     attestor.emplace(config, loop, std::move(locate), std::move(owned), log);
   }
   ~World() {
     if (!closed) run_until_done(loop, attestor->close());
   }
-  Result<Selectors> find(ContainerQuery query, Deadline deadline = Deadline::in(20s), StopToken stop = {}) {
+  Result<Selectors> find(ContainerIds query, Deadline deadline = Deadline::in(20s), StopToken stop = {}) {
     return run_until_done(loop, attestor->find(std::move(query), deadline, stop));
   }
   bool logged(std::string_view text) const { return lines.find(text) != std::string::npos; }
@@ -67,7 +67,7 @@ struct World {
   Loop loop;
   std::string lines;
   ScriptedSource* source = nullptr;
-  ContainerQuery located;
+  ContainerIds located;
   std::optional<K8sAttestor> attestor;
   bool closed = false;
 };

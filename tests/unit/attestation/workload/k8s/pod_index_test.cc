@@ -174,6 +174,27 @@ TEST_CASE("Cgroup names made inside a pod of this node are refused") {
   CHECK(*(*index)->find({"victim", "2", {"of another node"}}, true));
 }
 
+TEST_CASE("Cgroup names made inside a container of this node are refused") {
+  auto index = read(list(pod("outer", "1") + "," + pod("victim", "2")));
+  REQUIRE(index);
+  const auto code_of = [&](const ContainerIds& query) { return (*index)->find(query, true).error().code(); };
+  CHECK(code_of({"victim", "2", {}, {"1"}}) == ErrorCode::kFailedPrecondition);
+  CHECK(code_of({"", "2", {}, {"1"}}) == ErrorCode::kFailedPrecondition);
+  CHECK(*(*index)->find({"victim", "2", {}, {"of another node"}}, true));
+  // A container of its own that the kubelet does not know: not found, as ever.
+  CHECK_FALSE((*(*index)->find({"outer", "9", {}, {"1"}}, true)).has_value());
+}
+
+TEST_CASE("A static pod's containers are its own") {
+  auto index = read(list(pod("static", "1") + "," + pod("victim", "2")));
+  REQUIRE(index);
+  CHECK(*(*index)->find({"", "1", {"static"}}, true));
+  auto forged = (*index)->find({"", "2", {"static"}}, true);
+  REQUIRE_FALSE(forged);
+  CHECK(forged.error().code() == ErrorCode::kFailedPrecondition);
+  CHECK(forged.error().message() == "multiple pod UIDs found (\"static\", \"victim\")");
+}
+
 TEST_CASE("The host part of a container's id") {
   CHECK(container_id_of("containerd://abc") == "abc");
   CHECK(container_id_of("cri-o://abc/x?y#z") == "abc");
