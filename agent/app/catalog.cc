@@ -53,6 +53,19 @@ attestation::K8sConfig k8s_config(K8sAttestorKeys keys) {
   return config;
 }
 
+Result<attestation::NodeAttestorConfig> node_attestor_config(const PluginConfig& plugin, const runtime::Logger& log) {
+  if (plugin.name == attestation::kX509PopName) {
+    STEEPLE_TRY(keys, x509pop_keys(plugin, log));
+    return attestation::X509PopConfig{keys.private_key_path, keys.certificate_path, keys.intermediates_path, {}};
+  }
+  for (std::string_view kind : {attestation::kK8sSatName, attestation::kK8sPsatName}) {
+    if (plugin.name != kind) continue;
+    STEEPLE_TRY(keys, k8s_token_keys(plugin, log));
+    return attestation::K8sTokenConfig{kind, keys.cluster, keys.token_path};
+  }
+  return attestation::JoinTokenConfig();
+}
+
 }  // namespace
 
 Result<Catalog> Catalog::load(AgentConfig& config, const attestation::WorkloadAttestorParts& parts,
@@ -112,21 +125,15 @@ Result<void> Catalog::make_workload_attestor(const PluginConfig& plugin, attesta
   return {};
 }
 
-// A configured join token goes before the configured plugin (server-sync 2.1).
+// A configured join token goes before the configured plugin, whose keys are checked all the same (server-sync 2.1).
 Result<void> Catalog::make_node_attestor(const PluginConfig& plugin, AgentConfig& config) {
-  attestation::NodeAttestorConfig attestor_config;
-  if (plugin.name == attestation::kX509PopName) {
-    STEEPLE_TRY(keys, x509pop_keys(plugin, log_));
-    attestor_config =
-        attestation::X509PopConfig{keys.private_key_path, keys.certificate_path, keys.intermediates_path, {}};
-    if (!config.join_token.empty()) {
-      auto checked = attestation::make_node_attestor(std::move(attestor_config));
-      if (!checked) return failed_to_configure(plugin, checked.error());
-    }
+  STEEPLE_TRY(attestor_config, node_attestor_config(plugin, log_));
+  bool by_token = plugin.name == attestation::kJoinTokenName || !config.join_token.empty();
+  if (by_token && plugin.name != attestation::kJoinTokenName) {
+    auto checked = attestation::make_node_attestor(std::move(attestor_config));
+    if (!checked) return failed_to_configure(plugin, checked.error());
   }
-  if (plugin.name == attestation::kJoinTokenName || !config.join_token.empty()) {
-    attestor_config = attestation::JoinTokenConfig(std::move(config.join_token));
-  }
+  if (by_token) attestor_config = attestation::JoinTokenConfig(std::move(config.join_token));
   auto attestor = attestation::make_node_attestor(std::move(attestor_config));
   if (!attestor) return failed_to_configure(plugin, attestor.error());
   node_attestor_ = std::move(*attestor);

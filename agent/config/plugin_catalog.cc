@@ -34,8 +34,8 @@ constexpr KnownPlugin kPlugins[] = {
     {"NodeAttestor", "gcp_iit"},
     {"NodeAttestor", "http_challenge"},
     {"NodeAttestor", "join_token", true, false},
-    {"NodeAttestor", "k8s_psat"},
-    {"NodeAttestor", "k8s_sat"},
+    {"NodeAttestor", "k8s_psat", true, true},
+    {"NodeAttestor", "k8s_sat", true, true},
     {"NodeAttestor", "sshpop"},
     {"NodeAttestor", "tpm_devid"},
     {"NodeAttestor", "x509pop", true, true},
@@ -203,6 +203,20 @@ Result<X509PopKeys> x509pop_keys(const PluginConfig& plugin, const Logger& log) 
                                     if (keys.private_key_path.empty()) return "private_key_path is required";
                                     return keys.certificate_path.empty() ? "certificate_path is required" : "";
                                   }}));
+  return keys;
+}
+
+Result<K8sTokenKeys> k8s_token_keys(const PluginConfig& plugin, const Logger& log) {
+  K8sTokenKeys keys;
+  const std::string_view missing =
+      plugin.name == "k8s_psat" ? "missing required cluster block" : "configuration missing cluster";
+  STEEPLE_CHECK(read_plugin_keys(plugin, log,
+                                 {"unable to decode configuration",
+                                  [&](hcl::ObjectReader& reader) -> Result<void> {
+                                    STEEPLE_CHECK(reader.read("cluster", keys.cluster));
+                                    return reader.read("token_path", keys.token_path);
+                                  },
+                                  [&] { return std::string(keys.cluster.empty() ? missing : std::string_view()); }}));
   return keys;
 }
 

@@ -69,6 +69,10 @@ struct X509PopKeys {
   std::string certificate_path;
   std::string intermediates_path;
 };
+struct K8sTokenKeys {  // k8s_sat and k8s_psat
+  std::string cluster;
+  std::string token_path;  // empty: the attestor's default
+};
 struct UnixAttestorKeys {
   bool discover_workload_path = false;
   std::int64_t workload_size_limit = 0;  // 0: no limit; negative: no digest
@@ -94,6 +98,7 @@ struct K8sAttestorKeys {  // attestation 1.1, defaults and the environment fille
 };
 runtime::Result<DiskKeyManagerKeys> disk_key_manager_keys(const PluginConfig& plugin, const runtime::Logger& log);
 runtime::Result<X509PopKeys> x509pop_keys(const PluginConfig& plugin, const runtime::Logger& log);
+runtime::Result<K8sTokenKeys> k8s_token_keys(const PluginConfig& plugin, const runtime::Logger& log);
 runtime::Result<UnixAttestorKeys> unix_attestor_keys(const PluginConfig& plugin, const runtime::Logger& log);
 runtime::Result<K8sAttestorKeys> k8s_attestor_keys(const PluginConfig& plugin, const runtime::Logger& log);
 

@@ -10,6 +10,9 @@ struct Factory {
   runtime::Result<std::unique_ptr<NodeAttestor>> operator()(JoinTokenConfig config) const {
     return make_join_token_attestor(std::move(config));
   }
+  runtime::Result<std::unique_ptr<NodeAttestor>> operator()(K8sTokenConfig config) const {
+    return make_k8s_token_attestor(std::move(config));
+  }
   runtime::Result<std::unique_ptr<NodeAttestor>> operator()(X509PopConfig config) const {
     return make_x509pop_attestor(std::move(config));
   }
@@ -18,7 +21,7 @@ struct Factory {
 }  // namespace
 
 const std::vector<std::string_view>& built_in_node_attestors() {
-  static const std::vector<std::string_view> names = {kJoinTokenName, kX509PopName};
+  static const std::vector<std::string_view> names = {kJoinTokenName, kK8sPsatName, kK8sSatName, kX509PopName};
   return names;
 }
 

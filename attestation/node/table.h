@@ -9,11 +9,12 @@
 
 #include "attestation/node/attestor.h"
 #include "attestation/node/join_token/join_token_attestor.h"
+#include "attestation/node/k8s_token/k8s_token_attestor.h"
 #include "attestation/node/x509pop/x509pop_attestor.h"
 
 namespace steeple::attestation {
 
-using NodeAttestorConfig = std::variant<JoinTokenConfig, X509PopConfig>;
+using NodeAttestorConfig = std::variant<JoinTokenConfig, K8sTokenConfig, X509PopConfig>;
 
 const std::vector<std::string_view>& built_in_node_attestors();  // sorted
 bool is_built_in_node_attestor(std::string_view name);

@@ -209,7 +209,6 @@ const Refusal kRefusals[] = {
     {"M3", "telemetry.M3 is"},
     {"InMem", "telemetry.InMem is"},
     {"listener_enabled\"?[=:]true", "health_checks.listener_enabled is"},
-    {"\"k8s_psat\":", "failed to load plugin \"k8s_psat\": NodeAttestor \"k8s_psat\" is"},
     {"WorkloadAttestor \"docker\"", "failed to load plugin \"docker\": WorkloadAttestor \"docker\" is"},
     {"NodeAttestor \"ext\"", "failed to load plugin \"ext\": external plugins (plugin_cmd) are"},
     {"\"plugin_cmd\":", "failed to load plugin \"x\": external plugins (plugin_cmd) are"},
@@ -237,9 +236,6 @@ constexpr std::string_view kOldVerifiersValid =
     "key=root.agent.allow_unauthenticated_verifiers\n<VALID>";
 constexpr std::string_view kVerifiersRefused =
     "<INVALID>agent.allow_unauthenticated_verifiers is not available in this version of Steeple\n";
-constexpr std::string_view kPsatRefused =
-    "<INVALID>failed to load plugin \"k8s_psat\": NodeAttestor \"k8s_psat\" is not available in this version of "
-    "Steeple\n";
 #define IGNORED(keys, section) \
   "time=\"<TIME>\" level=warning msg=\"Unknown configuration ignored\" keys=" keys " section=" section "\n<VALID>"
 #define REMOVED(key, section)                                                                                         \
@@ -251,10 +247,10 @@ const Exception kExceptions[] = {
     {"bool-from-string-1", kOld, 1, kOldVerifiers, kVerifiersRefused},
     {"bool-from-string-false", kOld, 0, kOldVerifiersValid, ""},
     {"bool-from-number-0", kOld, 0, kOldVerifiersValid, ""},
-    {"string-bool", kOld, 1,
+    {"string-bool", kOld, 0,
      "time=\"<TIME>\" level=warning msg=\"Boolean is written in a way that newer SPIRE agents refuse; write true or "
-     "false\" key=root.agent.insecure_bootstrap\n",
-     kPsatRefused},
+     "false\" key=root.agent.insecure_bootstrap\n<VALID>",
+     ""},
     {"plugins-enabled-string", kOld, 0,
      "time=\"<TIME>\" level=warning msg=\"Boolean is written in a way that newer SPIRE agents refuse; write true or "
      "false\" key=\"root[0].KeyManager.memory.enabled\"\n<VALID>",
@@ -275,8 +271,8 @@ const Exception kExceptions[] = {
      "time=\"<TIME>\" level=warning msg=\"Unknown configuration ignored\" keys=nope section=Prometheus.tls\n",
      "<INVALID>telemetry.Prometheus is not available in this version of Steeple\n"},
     {"plugins-first", kChain, 0, "<VALID>", ""},
-    {"agent-only-sds-object", kChain, 1, "", kPsatRefused},
-    {"agent-sds-first-array", kChain, 1, "", kPsatRefused},
+    {"agent-only-sds-object", kChain, 0, "<VALID>", ""},
+    {"agent-sds-first-array", kChain, 0, "<VALID>", ""},
     {"telemetry-first", kChain, 1, "", "<INVALID>telemetry.Prometheus is not available in this version of Steeple\n"},
 };
 

@@ -22,6 +22,8 @@ std::string refusal(X509PopConfig config) {
 
 TEST_CASE("The table of node attestors names what is built in") {
   CHECK(is_built_in_node_attestor("join_token"));
+  CHECK(is_built_in_node_attestor("k8s_psat"));
+  CHECK(is_built_in_node_attestor("k8s_sat"));
   CHECK(is_built_in_node_attestor("x509pop"));
   CHECK_FALSE(is_built_in_node_attestor("tpm_devid"));
   CHECK_FALSE(is_built_in_node_attestor(""));
