@@ -1,10 +1,9 @@
 // bundle show, list, set, delete, count.
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "agent/spiffe/jwks.h"
+#include "deploy/devserver/cli/bundle_text.h"
 #include "deploy/devserver/cli/command.h"
+#include "deploy/devserver/cli/output_json.h"
 #include "deploy/devserver/cli/server_client.h"
 #include "runtime/core/go_text.h"
 #include "runtime/os/file.h"
@@ -20,75 +19,39 @@ using runtime::Result;
 using spire::api::types::Bundle;
 
 #define STEEPLE_BUNDLE_RPC(name) "/spire.api.server.bundle.v1.Bundle/" name
-constexpr std::string_view kFormatHelp = "The format of the bundle: pem or spiffe";
+constexpr std::string_view kIdHelp = "SPIFFE ID of the trust domain";
 
-Result<bool> is_pem(std::string format) {
-  std::transform(format.begin(), format.end(), format.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (format.empty() || format == "pem") return true;
-  if (format == "spiffe") return false;
-  return Error(ErrorCode::kInvalidArgument, fmt::format("invalid format: {}", runtime::go_quote(format)));
-}
+std::string bundle_line(const Bundle& bundle) { return to_json(bundle) + "\n"; }
 
-Result<std::string> format_document(const Bundle& message) {
-  STEEPLE_TRY(trust_domain, agent::TrustDomain::parse(message.trust_domain()));
-  agent::Bundle bundle(trust_domain);
-  for (const auto& authority : message.x509_authorities()) {
-    STEEPLE_TRY(certificate, runtime::Certificate::parse(runtime::as_bytes(authority.asn1())));
-    bundle.add_x509_authority(std::move(certificate), authority.tainted());
-  }
-  for (const auto& key : message.jwt_authorities()) {
-    bundle.add_jwt_authority(agent::JwtAuthority(key.key_id(), runtime::to_bytes(runtime::as_bytes(key.public_key())),
-                                                 key.expires_at(), key.tainted()));
-  }
-  if (message.refresh_hint() > 0) bundle.set_refresh_hint(std::chrono::seconds(message.refresh_hint()));
-  if (message.sequence_number() > 0) bundle.set_sequence_number(message.sequence_number());
-  STEEPLE_TRY(text, agent::format_bundle_document(bundle, true));
-  return text + "\n";
-}
-
-Result<std::string> format_bundle(const Bundle& bundle, bool pem) {
-  if (!pem) return format_document(bundle);
-  std::string text;
-  for (const auto& authority : bundle.x509_authorities()) {
-    STEEPLE_TRY(certificate, runtime::Certificate::parse(runtime::as_bytes(authority.asn1())));
-    text += runtime::to_pem(certificate);
-  }
-  return text;
-}
-
-Result<Bundle> parse_bundle(const std::string& text, bool pem, const std::string& id) {
-  Bundle message;
-  message.set_trust_domain(id);
-  if (pem) {
-    STEEPLE_TRY(certificates,
-                runtime::with_context(runtime::parse_certificates_pem(text), "unable to parse bundle data"));
-    for (const auto& certificate : certificates) {
-      message.add_x509_authorities()->set_asn1(std::string(runtime::as_text(certificate.der())));
+// {"results":[{"bundle":...,"status":...}]}, without the bundle where there is none.
+template <class Response>
+std::string results_line(const Response& response) {
+  std::vector<std::string> results;
+  for (const auto& result : response.results()) {
+    JsonObject object;
+    object.raw("status", to_json(result.status()));
+    if constexpr (requires { result.bundle(); }) {
+      if (result.has_bundle()) object.raw("bundle", to_json(result.bundle()));
+    } else {
+      object.text("trust_domain", result.trust_domain());
     }
-    return message;
+    results.push_back(object.str());
   }
-  STEEPLE_TRY(trust_domain, agent::TrustDomain::parse(id));
-  STEEPLE_TRY(bundle, runtime::with_context(agent::parse_bundle_document(trust_domain, text),
-                                            "unable to parse to spiffe bundle"));
-  message.set_trust_domain(trust_domain.name());
-  for (const auto& authority : bundle.x509_authorities()) {
-    message.add_x509_authorities()->set_asn1(std::string(runtime::as_text(authority.certificate.der())));
-  }
-  for (const auto& [key_id, authority] : bundle.jwt_authorities()) {
-    auto* key = message.add_jwt_authorities();
-    key->set_key_id(key_id);
-    key->set_public_key(std::string(runtime::as_text(authority.public_key)));
-  }
-  if (bundle.refresh_hint()) message.set_refresh_hint(bundle.refresh_hint()->count());
-  if (bundle.sequence_number()) message.set_sequence_number(*bundle.sequence_number());
-  return message;
+  return JsonObject().list("results", results).line();
 }
 
-Result<void> print_federated(const std::string& socket, bool pem, Terminal& terminal) {
+Result<void> print_federated(const std::string& socket, const std::string& format, bool json, Terminal& terminal) {
   STEEPLE_TRY(response, call<v1::ListFederatedBundlesResponse>(socket, STEEPLE_BUNDLE_RPC("ListFederatedBundles"),
                                                                v1::ListFederatedBundlesRequest()));
+  if (json) {
+    std::vector<std::string> bundles;
+    for (const Bundle& bundle : response.bundles()) bundles.push_back(to_json(bundle));
+    terminal.out(JsonObject().list("bundles", bundles).text("next_page_token", response.next_page_token()).line());
+    return {};
+  }
   for (int i = 0; i < response.bundles_size(); ++i) {
-    STEEPLE_TRY(text, format_bundle(response.bundles(i), pem));
+    STEEPLE_TRY(wanted, parse_bundle_format(format));
+    STEEPLE_TRY(text, format_bundle(response.bundles(i), wanted));
     constexpr std::string_view kRule = "****************************************";
     terminal.out(
         fmt::format("{}{}\n* {}\n{}\n{}", i == 0 ? "" : "\n", kRule, response.bundles(i).trust_domain(), kRule, text));
@@ -96,93 +59,116 @@ Result<void> print_federated(const std::string& socket, bool pem, Terminal& term
   return {};
 }
 
+Result<void> print_one(const Bundle& bundle, const std::string& format, bool json, Terminal& terminal) {
+  if (json) {
+    terminal.out(bundle_line(bundle));
+    return {};
+  }
+  STEEPLE_TRY(wanted, parse_bundle_format(format));
+  STEEPLE_TRY(text, format_bundle(bundle, wanted));
+  terminal.out(text);
+  return {};
+}
+
+Result<void> set_bundle(const std::string& socket, Bundle bundle, bool json, Terminal& terminal) {
+  v1::BatchSetFederatedBundleRequest request;
+  *request.add_bundle() = std::move(bundle);
+  STEEPLE_TRY(response, runtime::with_context(call<v1::BatchSetFederatedBundleResponse>(
+                                                  socket, STEEPLE_BUNDLE_RPC("BatchSetFederatedBundle"), request),
+                                              "failed to set federated bundle"));
+  if (response.results_size() != 1) return Error(ErrorCode::kMalformed, "failed to set federated bundle: no result");
+  const auto& status = response.results(0).status();
+  if (json) {
+    terminal.out(results_line(response));
+    return {};
+  }
+  if (status.code() != 0) {
+    return Error(ErrorCode::kFailedPrecondition, fmt::format("failed to set federated bundle: {}", status.message()));
+  }
+  terminal.out("bundle set.\n");
+  return {};
+}
+
+Result<v1::BatchDeleteFederatedBundleRequest::Mode> parse_mode(const std::string& text) {
+  using Request = v1::BatchDeleteFederatedBundleRequest;
+  if (text.empty() || text == "restrict") return Request::RESTRICT;
+  if (text == "delete") return Request::DELETE;
+  if (text == "dissociate") return Request::DISSOCIATE;
+  return Error(ErrorCode::kInvalidArgument, fmt::format("unsupported mode {}", runtime::go_quote(text)));
+}
+
 }  // namespace
 
 int run_bundle_show(const Words& arguments, Terminal& terminal) {
-  ClientCommand command("bundle show");
+  ClientCommand command("bundle show", Outputs::kPrettyAndJson);
   std::string format = "pem";
-  command.flags().add("format", format, kFormatHelp);
+  command.flags().add("format", format,
+                      "The format to show the bundle (only pretty output format supports this flag). Either \"pem\" or "
+                      "\"spiffe\".");
   return command.run(arguments, terminal, [&](const std::string& socket) -> Result<void> {
-    STEEPLE_TRY(pem, is_pem(format));
     STEEPLE_TRY(bundle, call<Bundle>(socket, STEEPLE_BUNDLE_RPC("GetBundle"), v1::GetBundleRequest()));
-    STEEPLE_TRY(text, format_bundle(bundle, pem));
-    terminal.out(text);
-    return {};
+    return print_one(bundle, format, command.json(), terminal);
   });
 }
 
 int run_bundle_list(const Words& arguments, Terminal& terminal) {
-  ClientCommand command("bundle list");
+  ClientCommand command("bundle list", Outputs::kPrettyAndJson);
   std::string format = "pem";
   std::string id;
-  command.flags().add("id", id, "SPIFFE ID of the trust domain");
-  command.flags().add("format", format, kFormatHelp);
+  command.flags().add("id", id, kIdHelp);
+  command.flags().add("format", format,
+                      "The format to list federated bundles (only pretty output format supports this flag). Either "
+                      "\"pem\" or \"spiffe\".");
   return command.run(arguments, terminal, [&](const std::string& socket) -> Result<void> {
-    STEEPLE_TRY(pem, is_pem(format));
-    if (id.empty()) return print_federated(socket, pem, terminal);
+    if (id.empty()) return print_federated(socket, format, command.json(), terminal);
     v1::GetFederatedBundleRequest request;
     request.set_trust_domain(id);
     STEEPLE_TRY(bundle, call<Bundle>(socket, STEEPLE_BUNDLE_RPC("GetFederatedBundle"), request));
-    STEEPLE_TRY(text, format_bundle(bundle, pem));
-    terminal.out(text);
-    return {};
+    return print_one(bundle, format, command.json(), terminal);
   });
 }
 
 int run_bundle_set(const Words& arguments, Terminal& terminal) {
-  ClientCommand command("bundle set");
+  ClientCommand command("bundle set", Outputs::kPrettyAndJson);
   std::string id;
   std::string path;
   std::string format = "pem";
-  command.flags().add("id", id, "SPIFFE ID of the trust domain");
+  command.flags().add("id", id, kIdHelp);
   command.flags().add("path", path, "Path to the bundle data");
-  command.flags().add("format", format, kFormatHelp);
+  command.flags().add("format", format, "The format of the bundle data. Either \"pem\" or \"spiffe\".");
   return command.run(arguments, terminal, [&](const std::string& socket) -> Result<void> {
     if (id.empty()) return Error(ErrorCode::kInvalidArgument, "id flag is required");
-    STEEPLE_TRY(pem, is_pem(format));
+    STEEPLE_TRY(wanted, parse_bundle_format(format));
     STEEPLE_TRY(text,
                 runtime::with_context(path.empty() ? terminal.read_input() : runtime::read_file(path, kInputBytesMax),
                                       "unable to load bundle data"));
-    STEEPLE_TRY(bundle, parse_bundle(text, pem, id));
-    v1::BatchSetFederatedBundleRequest request;
-    *request.add_bundle() = std::move(bundle);
-    STEEPLE_TRY(response, runtime::with_context(call<v1::BatchSetFederatedBundleResponse>(
-                                                    socket, STEEPLE_BUNDLE_RPC("BatchSetFederatedBundle"), request),
-                                                "failed to set federated bundle"));
-    if (response.results_size() != 1) return Error(ErrorCode::kMalformed, "failed to set federated bundle: no result");
-    const auto& status = response.results(0).status();
-    if (status.code() != 0) {
-      return Error(ErrorCode::kFailedPrecondition, fmt::format("failed to set federated bundle: {}", status.message()));
-    }
-    terminal.out("bundle set.\n");
-    return {};
+    STEEPLE_TRY(bundle, parse_bundle(text, wanted, id));
+    return set_bundle(socket, std::move(bundle), command.json(), terminal);
   });
 }
 
 int run_bundle_delete(const Words& arguments, Terminal& terminal) {
-  ClientCommand command("bundle delete");
+  ClientCommand command("bundle delete", Outputs::kPrettyAndJson);
   std::string id;
-  std::string mode = "restrict";
-  command.flags().add("id", id, "SPIFFE ID of the trust domain");
-  command.flags().add("mode", mode, "Deletion mode: one of restrict, delete, or dissociate");
+  std::string mode_text = "restrict";
+  command.flags().add("id", id, kIdHelp);
+  command.flags().add("mode", mode_text, "Deletion mode: one of restrict, delete, or dissociate");
   return command.run(arguments, terminal, [&](const std::string& socket) -> Result<void> {
-    using Request = v1::BatchDeleteFederatedBundleRequest;
     if (id.empty()) return Error(ErrorCode::kInvalidArgument, "id is required");
-    Request request;
+    STEEPLE_TRY(mode, parse_mode(mode_text));
+    v1::BatchDeleteFederatedBundleRequest request;
     request.add_trust_domains(id);
-    if (mode == "delete") {
-      request.set_mode(Request::DELETE);
-    } else if (mode == "dissociate") {
-      request.set_mode(Request::DISSOCIATE);
-    } else if (mode != "restrict" && !mode.empty()) {
-      return Error(ErrorCode::kInvalidArgument, fmt::format("unsupported mode {}", runtime::go_quote(mode)));
-    }
+    request.set_mode(mode);
     STEEPLE_TRY(response, runtime::with_context(call<v1::BatchDeleteFederatedBundleResponse>(
                                                     socket, STEEPLE_BUNDLE_RPC("BatchDeleteFederatedBundle"), request),
                                                 "failed to delete federated bundle"));
     if (response.results_size() != 1)
       return Error(ErrorCode::kMalformed, "failed to delete federated bundle: no result");
     const auto& result = response.results(0);
+    if (command.json()) {
+      terminal.out(results_line(response));
+      return {};
+    }
     if (result.status().code() != 0) {
       return Error(ErrorCode::kFailedPrecondition,
                    fmt::format("failed to delete federated bundle {}: {}", runtime::go_quote(result.trust_domain()),
@@ -194,10 +180,14 @@ int run_bundle_delete(const Words& arguments, Terminal& terminal) {
 }
 
 int run_bundle_count(const Words& arguments, Terminal& terminal) {
-  ClientCommand command("bundle count");
+  ClientCommand command("bundle count", Outputs::kPrettyAndJson);
   return command.run(arguments, terminal, [&](const std::string& socket) -> Result<void> {
     STEEPLE_TRY(response,
                 call<v1::CountBundlesResponse>(socket, STEEPLE_BUNDLE_RPC("CountBundles"), v1::CountBundlesRequest()));
+    if (command.json()) {
+      terminal.out(JsonObject().number("count", response.count()).line());
+      return {};
+    }
     terminal.out(fmt::format("{} {}\n", response.count(), response.count() == 1 ? "bundle" : "bundles"));
     return {};
   });

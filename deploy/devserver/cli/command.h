@@ -24,20 +24,29 @@ std::span<const Command> commands();
 // `arguments` without the program's name. Gives the exit status.
 int run_command_line(const Words& arguments, Terminal& terminal);
 
+// What -output takes.
+enum class Outputs { kPrettyOnly, kPrettyAndJson };
+
 // A command that calls the server: its flags with the common ones (-socketPath, -instance, -output), and its errors.
 class ClientCommand {
  public:
-  explicit ClientCommand(std::string name);
+  explicit ClientCommand(std::string name, Outputs outputs = Outputs::kPrettyOnly);
+  ClientCommand(const ClientCommand&) = delete;
+  ClientCommand& operator=(const ClientCommand&) = delete;
   agent::FlagSet& flags() { return flags_; }
+  bool json() const { return output_ == "json"; }
   // Parses, runs `body` with the socket's path, prints "Error: ..." for what it returns. Gives the exit status.
   int run(const Words& arguments, Terminal& terminal,
           const std::function<runtime::Result<void>(const std::string& socket)>& body);
 
  private:
   runtime::Result<std::string> socket_path(Terminal& terminal) const;
+  runtime::Result<void> set_output(const std::string& text);
   agent::FlagSet flags_;
   std::string socket_path_;
   std::string instance_;
+  Outputs outputs_;
+  std::string output_;  // "": not given
 };
 
 // A flag that may be given more than once.

@@ -97,17 +97,34 @@ int run_command_line(const Words& arguments, Terminal& terminal) {
   return group && words > 0 ? 1 : 127;
 }
 
-ClientCommand::ClientCommand(std::string name) : flags_(std::move(name)), socket_path_(kDefaultSocketPath) {
+ClientCommand::ClientCommand(std::string name, Outputs outputs)
+    : flags_(std::move(name)), socket_path_(kDefaultSocketPath), outputs_(outputs) {
   flags_.add("socketPath", socket_path_, "Path to the SPIRE Server API socket");
   flags_.add("instance", instance_,
              "Instance name to substitute into socket templates (env SPIRE_SERVER_PRIVATE_SOCKET_TEMPLATE).");
-  auto set_output = [](const std::string& text) -> Result<void> {
-    if (text == "pretty") return {};
-    if (text == "json") return Error(ErrorCode::kUnimplemented, "json is not available in steeple-devserver");
+  flags_.add_value(
+      "output", [this](const std::string& text) { return set_output(text); },
+      outputs == Outputs::kPrettyAndJson ? "Desired output format (pretty, json); default: pretty."
+                                         : "Desired output format (pretty); default: pretty.");
+}
+
+Result<void> ClientCommand::set_output(const std::string& text) {
+  std::string format = text;
+  std::transform(format.begin(), format.end(), format.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (format == "prettyprint") format = "pretty";
+  if (!output_.empty() && output_ != text) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("the output format has already been set to {}", runtime::go_quote(output_)));
+  }
+  if (format != "pretty" && format != "json") {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("bad formatter flag: unknown format option: {}", runtime::go_quote(text)));
-  };
-  flags_.add_value("output", set_output, "Output format; pretty is the only one here.");
+  }
+  if (format == "json" && outputs_ == Outputs::kPrettyOnly) {
+    return Error(ErrorCode::kUnimplemented, "json is not available for this command in steeple-devserver");
+  }
+  output_ = format;
+  return {};
 }
 
 Result<std::string> ClientCommand::socket_path(Terminal& terminal) const {

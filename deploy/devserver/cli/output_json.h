@@ -1,0 +1,40 @@
+// The JSON form of the server's messages as `-output json` prints them (config-cli 4.2): every field, keys sorted,
+// 64-bit integers as strings, bytes in base64, messages that are absent left out. Pure.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace spire::api::types {
+class Bundle;
+class Entry;
+class Status;
+}  // namespace spire::api::types
+
+namespace steeple::devserver {
+
+class JsonObject {
+ public:
+  JsonObject& raw(std::string_view key, std::string value);  // JSON already
+  JsonObject& text(std::string_view key, std::string_view value);
+  JsonObject& flag(std::string_view key, bool value);
+  JsonObject& number(std::string_view key, std::int32_t value);
+  JsonObject& wide(std::string_view key, std::int64_t value);  // "42"
+  JsonObject& wide_unsigned(std::string_view key, std::uint64_t value);
+  JsonObject& bytes(std::string_view key, std::string_view value);
+  JsonObject& list(std::string_view key, const std::vector<std::string>& values);  // of JSON
+  std::string str() const;
+  std::string line() const { return str() + "\n"; }
+
+ private:
+  std::map<std::string, std::string, std::less<>> members_;
+};
+
+std::string to_json(const spire::api::types::Status& status);
+std::string to_json(const spire::api::types::Entry& entry);
+std::string to_json(const spire::api::types::Bundle& bundle);
+
+}  // namespace steeple::devserver
