@@ -44,13 +44,13 @@ def free_port():
 
 
 class Process:
-    """A child with its output in a file."""
+    """A child with its output in a file; what it says on standard error goes there too, or into the file `errors`."""
 
-    def __init__(self, arguments, log_path, environment=None, **options):
+    def __init__(self, arguments, log_path, environment=None, errors=subprocess.STDOUT, **options):
         self.arguments = [str(argument) for argument in arguments]
         self.log_path = pathlib.Path(log_path)
         self.log_file = open(self.log_path, "ab")
-        self.child = subprocess.Popen(self.arguments, stdout=self.log_file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        self.child = subprocess.Popen(self.arguments, stdout=self.log_file, stderr=errors, stdin=subprocess.DEVNULL,
                                       env={**os.environ, **(environment or {})}, **options)
 
     @property

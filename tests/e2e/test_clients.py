@@ -1,0 +1,81 @@
+"""Published SPIFFE libraries of several languages as workloads: tests/clients."""
+import signal
+import unittest
+
+from clients import LANGUAGES, Call, Service, selector, spiffe_id, wait_until_served
+from harness import Suite
+
+
+class Clients(Suite):
+    def world(self, *entry_options):
+        server, agent = self.running_pair()
+        for language in LANGUAGES:
+            server.create_entry(f"/{language}", *entry_options, selector=selector(language))
+        wait_until_served(agent, *LANGUAGES)
+        return server, agent
+
+    def for_each(self, check, *arguments, code=0, **options):
+        """Runs one command in every language at once, and `check(language, lines)` on what each printed."""
+        agent = options.pop("agent")
+        calls = [Call(language, agent, *arguments, **options) for language in LANGUAGES]
+        for call in calls:
+            check(call.language, call.lines(code))
+
+    def test_fetch(self):
+        _, agent = self.world()
+
+        def check(language, lines):
+            self.assertEqual([line["spiffe_id"] for line in lines], [spiffe_id(language)])
+            self.assertEqual(lines[0]["trust_domains"], ["example.org"])
+        self.for_each(check, "fetch", agent=agent)
+
+        def refused(language, lines):
+            self.assertIn("no identity issued", lines[-1]["error"], language)
+        self.for_each(refused, "fetch", agent=agent, name="nobody", code=1)
+
+    def test_watch_through_rotations_and_restarts(self):
+        server, agent = self.world("-x509SVIDTTL", "16")
+        watches = [self.keep(Service(self.home, language, agent, "watch")) for language in LANGUAGES]
+        serials = lambda watch: {line["serial"] for line in watch.lines()}
+        for watch in watches:
+            watch.wait_for(lambda lines: len({line["serial"] for line in lines}) >= 2, "no rotated SVID")
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            agent.stop(how)
+            before = {watch.language: serials(watch) for watch in watches}
+            agent.start()
+            for watch in watches:
+                watch.wait_for(lambda lines, old=before[watch.language]: {line["serial"] for line in lines} - old, f"no SVID after {how.name} and a restart")
+        for watch in watches:
+            self.assertEqual({line["spiffe_id"] for line in watch.lines()}, {spiffe_id(watch.language)}, watch)
+            self.assertEqual(watch.stop(), 0, watch)
+
+    def test_watch_ends_after_the_given_number(self):
+        _, agent = self.world()
+        self.for_each(lambda language, lines: self.assertEqual(len(lines), 1), "watch", "1", agent=agent)
+
+    def test_mutual_tls_across_languages(self):
+        server, agent = self.world()
+        servers = [self.keep(Service(self.home, language, agent, "serve", *map(spiffe_id, LANGUAGES))) for language in LANGUAGES]
+        ports = {one.language: one.wait_for(lambda lines: lines and lines[0]["port"], "no port") for one in servers}
+        wrong = f"{spiffe_id('other')}@127.0.0.1:"
+        targets = {f"{spiffe_id(one)}@127.0.0.1:{port}": one for one, port in ports.items()}
+
+        def connected(language, lines):
+            own = spiffe_id(language)
+            by_target = {line.pop("target"): line for line in lines}
+            for target, peer in targets.items():
+                self.assertEqual(by_target.pop(target), {"peer": spiffe_id(peer), "answer": f"hello {own}"}, f"{language} dials {peer}\n{servers[LANGUAGES.index(peer)]}")
+            self.assertEqual(len(by_target), len(ports))
+            for target, line in by_target.items():
+                self.assertIn("refused", line, f"{language} takes {target} for another")
+        self.for_each(connected, "dial", *targets, *(f"{wrong}{port}" for port in ports.values()), agent=agent)
+
+        # A valid SVID of the same trust domain that no server expects.
+        server.create_entry("/intruder", selector=selector("intruder"))
+        wait_until_served(agent, "intruder")
+        for line in Call(LANGUAGES[0], agent, "dial", *targets, name="intruder").lines():
+            self.assertIn("refused", line)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
