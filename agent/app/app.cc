@@ -8,6 +8,7 @@
 #include "agent/app/life.h"
 #include "agent/endpoints/endpoints.h"
 #include "agent/health/health.h"
+#include "agent/health/health_listener.h"
 #include "agent/sds/sds_api.h"
 #include "agent/workload_api/workload_api.h"
 #include "runtime/loop/signals.h"
@@ -50,6 +51,8 @@ class App {
   SyncerOptions syncer_options() const;
   SyncerEvents syncer_events();
   BundleSourceOptions bundle_options() const;
+  void build_health_listener(const HealthProbe& probe);
+  void on_ready();
   void on_signal(int number);
   Task<void> live(Result<void>* ended);
 
@@ -76,6 +79,7 @@ class App {
   std::optional<WorkloadApi> workload_api_;
   std::optional<SdsApi> sds_;
   std::optional<HealthService> health_;
+  std::optional<HealthListener> health_listener_;
   runtime::grpc::ServiceTable table_;
   std::unique_ptr<Endpoint> endpoint_;
   std::optional<AdminSide> admin_;
@@ -191,7 +195,7 @@ void App::build_server_side() {
                   client_options, log_.with_subsystem("manager"));
   syncer_.emplace(loop_, clock_, *workers_, *server_, syncer_options(), syncer_events(), log_);
   life_.emplace(
-      loop_, *identity_, *server_, *syncer_, catalog_->keys().survives_restart(), [this] { ready_ = true; }, log_);
+      loop_, *identity_, *server_, *syncer_, catalog_->keys().survives_restart(), [this] { on_ready(); }, log_);
 }
 
 Result<void> App::build_public_socket() {
@@ -215,6 +219,7 @@ Result<void> App::build_public_socket() {
                  log_);
     sds_->add_to(table_);
   }
+  build_health_listener(probe);
   health_.emplace(loop_, std::move(probe), log_);
   health_->add_to(table_);
   const std::string apis(api_names(!config_.disable_workload_api, !config_.disable_sds_api));
@@ -259,6 +264,23 @@ Result<void> App::build() {
   return build_admin_socket();
 }
 
+void App::build_health_listener(const HealthProbe& probe) {
+  const HealthCheckSettings& settings = config_.health_checks;
+  if (!settings.listener_enabled) return;
+  HealthListenerOptions options;
+  options.bind_address = settings.bind_address;
+  options.bind_port = settings.bind_port;
+  options.live_path = settings.live_path;
+  options.ready_path = settings.ready_path;
+  options.apis_enabled = !config_.socket_path.empty();
+  health_listener_.emplace(loop_, clock_, std::move(options), probe, log_);
+}
+
+void App::on_ready() {
+  ready_ = true;
+  if (health_listener_) health_listener_->agent_started();
+}
+
 void App::on_signal(int number) {
   switch (number) {
     case SIGINT:
@@ -280,8 +302,10 @@ void App::on_signal(int number) {
 }
 
 Task<void> App::live(Result<void>* ended) {
+  if (health_listener_) health_listener_->start();
   *ended = co_await life_->run(stop_.token());
   if (stop_.stop_requested()) *ended = Result<void>();
+  if (health_listener_) co_await health_listener_->stop();
   if (endpoint_) co_await endpoint_->stop();
   if (admin_) co_await admin_->stop();
   co_await attestors_->close();

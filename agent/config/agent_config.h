@@ -38,6 +38,15 @@ struct SdsSettings {
   bool disable_spiffe_cert_validation = false;
 };
 
+// `health_checks {}`.
+struct HealthCheckSettings {
+  bool listener_enabled = false;
+  std::string bind_address;
+  std::string bind_port;
+  std::string live_path;
+  std::string ready_path;
+};
+
 struct AgentConfig {
   runtime::Logger log;
   bool logs_to_file = false;  // SIGUSR2 then reopens it
@@ -57,6 +66,7 @@ struct AgentConfig {
   bool disable_workload_api = false;
   bool disable_sds_api = false;
   SdsSettings sds;
+  HealthCheckSettings health_checks;
 
   WorkloadKeyType workload_key_type = WorkloadKeyType::kEcP256;
   std::int64_t x509_svid_cache_max_size = 0;       // 0: the default

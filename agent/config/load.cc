@@ -231,6 +231,12 @@ void set_plain_values(const AgentSection& agent, AgentConfig& config) {
       agent.trust_bundle_format == "spiffe" ? TrustBundleFormat::kSpiffe : TrustBundleFormat::kPem;
 }
 
+void set_listeners(const ConfigFile& file, AgentConfig& config) {
+  const HealthChecksSection& health = file.health_checks;
+  config.health_checks = {health.listener_enabled, health.bind_address, health.bind_port, health.live_path,
+                          health.ready_path};
+}
+
 void warn_about_experiments(const ExperimentalSection& experimental, const Logger& log) {
   if (!experimental.is_empty()) {
     log.warning(
@@ -276,6 +282,7 @@ Result<AgentConfig> load_config(const ConfigFlags& flags, const LoadContext& con
   warn_about_experiments(agent.experimental, config.log);
   warn_about_old_keys(file, config.log);
   set_plain_values(agent, config);
+  set_listeners(file, config);
   STEEPLE_CHECK(set_io_backend(agent, context.environment, config));
   STEEPLE_CHECK(refuse_missing_features(file));
   STEEPLE_CHECK(refuse_missing_plugins(config.plugins));

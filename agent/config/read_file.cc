@@ -153,6 +153,8 @@ void merge_flags_and_defaults(ConfigFile& file, const ConfigFlags& flags) {
   merged.unknown = file.agent.unknown;
   fill_defaults(merged);
   fill_defaults(merged.sds);
+  fill_defaults(file.health_checks);
+  fill_defaults(file.telemetry);
   file.agent = std::move(merged);
 }
 

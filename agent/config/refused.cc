@@ -36,7 +36,6 @@ constexpr Refusal kRefusals[] = {
     {"telemetry.M3", [](const ConfigFile& f) { return !f.telemetry.m3.empty(); }},
     {"telemetry.InMem",
      [](const ConfigFile& f) { return f.telemetry.in_mem && f.telemetry.in_mem->enabled_removed.value_or(true); }},
-    {"health_checks.listener_enabled", [](const ConfigFile& f) { return f.health_checks.listener_enabled; }},
 };
 
 }  // namespace

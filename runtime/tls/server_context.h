@@ -1,6 +1,6 @@
 // TLS for connections that Steeple accepts (server-sync 1.5, "Server side it meets"): TLS 1.2 or later, ALPN h2
-// mandatory, no session tickets; a client certificate is asked for and may be absent; the Verifier decides in both
-// cases. The identity is asked for at each handshake. I/O thread only.
+// mandatory unless it is switched off, no session tickets; a client certificate is asked for, where that is wanted, and
+// may be absent; the Verifier decides in both cases. The identity is asked for at each handshake. I/O thread only.
 #pragma once
 
 #include <memory>
@@ -12,9 +12,10 @@ namespace steeple::runtime {
 class TlsServerContext {
  public:
   struct Options {
-    std::string alpn = "h2";    // empty: none is asked for
-    IdentityProvider identity;  // must be set; a handshake for which it gives nothing fails
-    Verifier verifier;          // must be set; gets an empty chain when the client presented nothing
+    std::string alpn = "h2";             // empty: none is asked for
+    IdentityProvider identity;           // must be set; a handshake for which it gives nothing fails
+    Verifier verifier;                   // must be set; gets an empty chain when the client presented nothing
+    bool ask_client_certificate = true;  // else the verifier always gets an empty chain
   };
   static Result<std::shared_ptr<TlsServerContext>> make(Options options);
   ~TlsServerContext();

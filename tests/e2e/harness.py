@@ -165,8 +165,9 @@ class Agent:
         self.key_manager = f'KeyManager "disk" {{ plugin_data {{ directory = "{self.home / "data"}" }} }}'
         self.workload_attestor = 'WorkloadAttestor "unix" { plugin_data {} }'
         self.experimental = 'sync_interval = "1s"'
+        self.blocks = ""  # beside agent {} and plugins {}
         for key, value in settings.items():
-            if key in ("node_attestor", "key_manager", "workload_attestor", "experimental"):
+            if key in ("node_attestor", "key_manager", "workload_attestor", "experimental", "blocks"):
                 setattr(self, key, value)
             elif value is None:
                 self.settings.pop(key, None)
@@ -185,6 +186,7 @@ plugins {{
   {self.key_manager}
   {self.workload_attestor}
 }}
+{self.blocks}
 ''')
 
     def launch(self, *flags, environment=None, **options):

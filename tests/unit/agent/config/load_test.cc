@@ -158,6 +158,20 @@ TEST_CASE("The sds section's keys have their defaults") {
   CHECK(named.config->sds.disable_spiffe_cert_validation);
 }
 
+TEST_CASE("The health listener has SPIRE's defaults") {
+  const Loaded plain = load(std::string(kBase), "health_checks { listener_enabled = true }");
+  REQUIRE(plain.config);
+  CHECK(plain.config->health_checks.listener_enabled);
+  CHECK(plain.config->health_checks.bind_address == "localhost");
+  CHECK(plain.config->health_checks.bind_port == "80");
+  CHECK(plain.config->health_checks.live_path == "/live");
+  CHECK(plain.config->health_checks.ready_path == "/ready");
+  const Loaded set = load(std::string(kBase), "health_checks { bind_port = 8080 ready_path = \"/r\" }");
+  REQUIRE(set.config);
+  CHECK(set.config->health_checks.bind_port == "8080");
+  CHECK(set.config->health_checks.ready_path == "/r");
+}
+
 TEST_CASE("What is not there yet is refused by name") {
   const std::string end = " is not available in this version of Steeple";
   CHECK(refusal("admin_socket_path = \"/x/a.sock\"").empty());
@@ -166,7 +180,6 @@ TEST_CASE("What is not there yet is refused by name") {
   CHECK(refusal("", "telemetry { MetricPrefix = \"x\" }").empty());
   CHECK(refusal("", "telemetry { Prometheus { port = 1 } }") == "telemetry.Prometheus" + end);
   CHECK(refusal("", "health_checks { bind_port = 1 }").empty());
-  CHECK(refusal("", "health_checks { listener_enabled = true }") == "health_checks.listener_enabled" + end);
 }
 
 TEST_CASE("Keys without effect are warned about") {
