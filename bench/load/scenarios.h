@@ -1,54 +1,46 @@
-// The measurements: closed loop at a given concurrency, thousands of idle streams, thousands of first calls at once.
-// Each runs against one socket and returns plain numbers; a failed operation fails the whole measurement.
+// The measurements. Each runs against one socket and prints one line of JSON (run_push one for each push); a failed
+// operation fails the whole measurement, so that nothing is ever averaged over failures.
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "runtime/core/result.h"
+#include "bench/load/call_shape.h"
+#include "bench/load/outcome.h"
 
 namespace steeple::bench {
 
-struct Target {
-  std::string socket_path;
-  pid_t pid = 0;  // 0: CPU and memory are not read
-};
-
-struct ClosedLoop {
-  std::vector<std::uint32_t> latencies_ns;  // one per fetch, unsorted
-  double seconds = 0;
-  std::uint64_t agent_cpu_ns = 0;
-  std::uint64_t own_cpu_ns = 0;
-};
-runtime::Result<ClosedLoop> run_closed_loop(const Target& target, unsigned clients, bool kept_connections,
-                                            std::chrono::nanoseconds duration);
-
-struct IdleStreams {
+struct Plan {
+  Target target;
+  CallShape call;
+  unsigned clients = 1;                // in flight, or kept connections
+  bool kept = false;                   // keep the connections; only the stream is new
+  std::chrono::nanoseconds span{};     // of the measured part
+  std::chrono::nanoseconds warm_up{};  // before it, not measured
+  std::uint64_t count = 0;             // closed loop: end after so many calls instead
+  double rate = 0;                     // open loop: calls a second
   std::size_t streams = 0;
-  double open_seconds = 0;
-  std::uint64_t before_rss_kib = 0;
-  std::uint64_t after_rss_kib = 0;
-  double kib_per_stream = 0;
-  double idle_milli_cores = 0;             // while nothing happens
-  std::optional<double> closed_rss_ratio;  // resident after all streams have left, to before
+  unsigned pushes = 1;
+  std::chrono::nanoseconds every{};  // await: between two attempts
+  std::chrono::nanoseconds limit{};  // gives up after
+  std::vector<std::string> cgroups;  // streams: the i-th part of them is opened from the i-th cgroup
 };
-runtime::Result<IdleStreams> run_idle_streams(const Target& target, std::size_t streams, std::chrono::nanoseconds hold);
 
-struct Storm {
-  std::vector<std::uint32_t> latencies_ns;
-  double all_served_ms = 0;
-};
-runtime::Result<Storm> run_storm(const Target& target, std::size_t clients, std::chrono::nanoseconds limit);
-
-// Opens streams, then waits until every one has received `messages` pushes; for rotation and bundle changes.
-struct Push {
-  std::size_t streams = 0;
-  double first_to_last_ms = 0;
-  std::uint64_t agent_cpu_ns = 0;
-};
-runtime::Result<Push> run_push(const Target& target, std::size_t streams, std::chrono::nanoseconds limit);
+// `clients` calls in flight; the next starts when one is answered.
+runtime::Result<void> run_closed_loop(const Plan& plan);
+// Calls start at fixed times whether or not earlier ones were answered; a latency counts from the time the call was
+// due, so that a stalled agent cannot hide the calls that it delayed (no coordinated omission).
+runtime::Result<void> run_open_loop(const Plan& plan);
+// Opens streams, leaves them idle, closes them: memory at each step, CPU while idle.
+runtime::Result<void> run_idle_streams(const Plan& plan);
+// Opens streams and waits for `pushes` updates to all of them: when each arrived.
+runtime::Result<void> run_push(const Plan& plan);
+// First calls, all at once; then one late client.
+runtime::Result<void> run_storm(const Plan& plan);
+// One client that asks every `every` until it gets its answer.
+runtime::Result<void> run_await(const Plan& plan);
+// Starts the agent, and tells when its socket takes connections and when it serves the first answer; stops it.
+runtime::Result<void> run_start(const Plan& plan, char** command, const std::string& log_path, int cpu);
 
 }  // namespace steeple::bench

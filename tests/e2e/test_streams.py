@@ -10,14 +10,14 @@ import unittest
 from harness import BIN, PATIENCE, Process, Suite, resident_kib, wait_until
 
 STREAMS = int(os.environ.get("STEEPLE_E2E_STREAMS", "3000"))
-LOAD = BIN / "fetch_latency"
+LOAD = BIN / "steeple-load"
 
 
 @unittest.skipUnless(LOAD.exists(), "the load generator is built with the release preset only")
 class Streams(Suite):
     def open_streams(self, agent, name="load.log"):
-        load = self.keep(Process([LOAD, "--socket", agent.socket, "--pid", agent.process.pid, "--push", STREAMS], self.home / name))
-        wait_until(lambda: "streams are open" in load.log() or not load.running(), 60, load.log)
+        load = self.keep(Process([LOAD, "push", "--socket", agent.socket, "--pid", agent.process.pid, "--streams", STREAMS, "--limit", 60], self.home / name))
+        wait_until(lambda: '"ready"' in load.log() or not load.running(), 60, load.log)
         self.assertTrue(load.running(), load.log())
         return load
 
@@ -29,7 +29,7 @@ class Streams(Suite):
         server.command("entry update", "-entryID", entry, "-parentID", "spiffe://example.org/node", "-spiffeID", "spiffe://example.org/workload",
                        "-selector", f"unix:uid:{os.getuid()}", "-dns", "changed.example.org")
         self.assertEqual(load.wait(60), 0, load.log())
-        self.assertRegex(load.log(), rf"push to {STREAMS} streams")
+        self.assertIn(f'"event":"push","streams":{STREAMS},', load.log())
 
     def test_sigterm_ends_in_under_a_second(self):
         server, agent = self.running_pair()
@@ -45,9 +45,9 @@ class Streams(Suite):
         server, agent = self.running_pair()
         server.create_entry("/workload")
         agent.wait_for_ids(["/workload"])
-        done = subprocess.run([LOAD, "--socket", agent.socket, "--storm", "2000", "--rounds", "1"], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([LOAD, "storm", "--socket", agent.socket, "--streams", "2000"], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("2000 first calls at once", done.stdout)
+        self.assertIn('"streams":2000', done.stdout)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,237 @@
+"""Scenarios that need no more than a socket: fetch, jwt, sds, idle, push, storm."""
+import contextlib
+import os
+import subprocess
+
+from .errors import BenchError
+from .machine import milli_cores
+from .results import COST, HELD, LATENCY, Column
+from .world import Attached
+
+RATE = [Column("per_second", "calls/s", 1, 0)]
+CLOSED = [*LATENCY, *RATE, *COST, *HELD]
+OPEN = [*LATENCY, Column("in_flight_peak", "in flight, peak", 1, 0), *COST]
+UNREGISTERED_UID = 54321  # a user of no entry
+FOREIGN_DOMAIN = "spiffe://other.example.net"
+IDLE_SECONDS = 10
+
+
+@contextlib.contextmanager
+def running_agents(bench, entries=10, together=True, **settings):
+    """The agents of a scenario, side by side, with so many entries on a fresh server; or the attached one."""
+    if bench.options.socket:
+        attached = Attached(bench.options)
+        attached.check()
+        yield [attached]
+        return
+    world = bench.world
+    world.start_server()
+    try:
+        world.fill_entries(entries)
+        yield [world.start_agent(spec, **settings) for spec in bench.options.agent] if together else bench.options.agent
+        for agent in list(world.agents):
+            world.stop_agent(agent)
+    finally:
+        world_clean(world)
+
+
+def world_clean(world):
+    for agent in list(world.agents):
+        world.stop_agent(agent)
+    world.stop_server()
+
+
+@contextlib.contextmanager
+def fresh_agent(bench, spec, **settings):
+    """A newly started agent for one run; the attached one is as it is."""
+    if isinstance(spec, Attached):
+        yield spec
+        return
+    started = bench.world.start_agent(spec, **settings)
+    try:
+        yield started
+    finally:
+        bench.world.stop_agent(started)
+
+
+def measure_loops(bench, scenario, agents, loops):
+    """`loops`: (variant, columns, mode, settings of the generator), each run in every round by each agent."""
+    for _, agent in bench.turns(agents):
+        for variant, columns, mode, settings in loops:
+            bench.record(scenario, variant, agent.name, columns, lambda: bench.world.load(agent, mode, **{"seconds": bench.options.seconds, **settings}))
+
+
+def closed(bench, call, clients, kept, what, **settings):
+    where = "kept connections" if kept else "a new connection each"
+    return [(f"{what}, {where}, {count} in flight", CLOSED, "closed", {"call": call, "clients": count, "kept": kept, **settings}) for count in clients]
+
+
+def fetch(bench):
+    options = bench.options
+    loops = closed(bench, "x509", options.clients, False, "X.509-SVID")
+    loops += closed(bench, "x509", options.clients[-1:], True, "X.509-SVID")
+    loops += closed(bench, "x509-bundles", options.clients[-1:], True, "X.509 bundles")
+    loops += [(f"X.509-SVID, a new connection each, {rate:g} a second (open loop)", OPEN, "open", {"rate": rate}) for rate in options.rates]
+    if os.getuid() == 0 and not options.socket:
+        # An agent may first ask its server once more, so a refusal may take a second: many at once, and time enough.
+        loops.append(("refused for want of an entry, 64 in flight", CLOSED, "closed", {"refused": True, "uid": UNREGISTERED_UID, "clients": 64,
+                                                                                     "seconds": max(options.seconds, 3)}))
+    with running_agents(bench) as agents:
+        measure_loops(bench, "fetch", agents, loops)
+
+
+def jwt(bench):
+    with running_agents(bench) as agents:
+        loops = closed(bench, "jwt", [bench.options.clients[0], bench.options.clients[-1]], True, "JWT-SVID from the cache", argument=bench.options.audience)
+        loops += closed(bench, "jwt", bench.options.clients[:1], False, "JWT-SVID from the cache", argument=bench.options.audience)
+        measure_loops(bench, "jwt", agents, loops)
+
+
+def sds(bench):
+    options = bench.options
+    with running_agents(bench) as agents:
+        loops = closed(bench, "sds", options.clients[:1], False, "a stream's first secret", argument=options.secret)
+        loops += closed(bench, "sds", options.clients[-1:], True, "a stream's first secret", argument=options.secret)
+        measure_loops(bench, "sds", agents, loops)
+    with running_agents(bench, together=False) as specs:
+        idle_streams(bench, "sds", specs, options.sds_streams, call="sds", argument=options.secret)
+        if not options.socket:
+            pushes(bench, "sds", specs, options.sds_streams, call="sds", argument=FOREIGN_DOMAIN)
+
+
+STREAM_COLUMNS = [Column("kib_per_stream", "KiB per stream", 1, 2), Column("idle_milli_cores", "idle milli-cores", 1, 2), Column("before_mb", "RSS before, MB"),
+                  Column("after_leaving_ratio", "RSS 5 s after all left / before", 1, 2), *HELD]
+
+
+def idle_streams(bench, scenario, agents, streams, **settings):
+    def measure(started):
+        figures = bench.world.load(started, "idle", streams=streams, seconds=max(bench.options.seconds, 3), warm_up=1, limit=120, **settings)
+        if "memory_before" in figures:
+            before = figures["memory_steps"][0][1]["rss_kib"]
+            figures["before_mb"] = before / 1024
+            figures["kib_per_stream"] = (figures["memory"]["rss_kib"] - before) / streams
+            figures["after_leaving_ratio"] = figures["after_leaving"][-1][1]["rss_kib"] / before
+        return figures
+
+    for _, spec in bench.turns(agents):
+        with fresh_agent(bench, spec) as started:
+            bench.record(scenario, f"{streams} idle streams", started.name, STREAM_COLUMNS, lambda: measure(started))
+
+
+def idle_entries(bench, specs, entries):
+    from .machine import cpu_seconds
+
+    def measure(started):
+        seconds = IDLE_SECONDS if not bench.options.quick else 2
+        cores = milli_cores(started.pid, seconds)
+        started.check()
+        if cpu_seconds(started.pid) is None:
+            raise BenchError(f"{started.name} is gone", started.log())
+        memory = memory_of(started.pid)
+        return {"idle_milli_cores": cores, "memory": memory, "fds": len(os.listdir(f"/proc/{started.pid}/fd"))}
+
+    for _, spec in bench.turns(specs):
+        with fresh_agent(bench, spec) as started:
+            bench.record("idle", f"{entries} entries, no stream", started.name, [Column("idle_milli_cores", "idle milli-cores", 1, 2), *HELD], lambda: measure(started))
+
+
+def memory_of(pid):
+    """As the generator reports it."""
+    out = {"rss_kib": 0, "pss_kib": 0, "private_kib": 0, "peak_kib": 0}
+    names = {"Rss:": "rss_kib", "Pss:": "pss_kib", "Private_Clean:": "private_kib", "Private_Dirty:": "private_kib", "VmHWM:": "peak_kib"}
+    for source in ("smaps_rollup", "status"):
+        with open(f"/proc/{pid}/{source}") as lines:
+            for line in lines:
+                words = line.split()
+                if words and words[0] in names:
+                    out[names[words[0]]] += int(words[1])
+    return out
+
+
+def idle(bench):
+    if bench.options.socket:
+        with running_agents(bench) as agents:
+            return idle_streams(bench, "idle", agents, bench.options.streams)
+    with running_agents(bench, bench.options.entries[0], together=False) as specs:
+        idle_streams(bench, "idle", specs, bench.options.streams)
+        for entries in bench.options.entries:
+            bench.world.fill_entries(entries)
+            idle_entries(bench, specs, entries)
+
+
+# push
+
+PUSH_COLUMNS = [Column("first_to_last_ms", "first to last ms"), Column("agent_cpu_us_per_op", "agent CPU us/stream", 1, 2),
+                Column("generator_cpu_us_per_op", "generator CPU us/stream", 1, 2), Column("rss_growth_mb", "RSS growth MB"), *HELD]
+
+
+class ForeignBundle:
+    """A federated trust domain whose bundle changes: the same trigger for every server and agent."""
+
+    def __init__(self, world):
+        self.world, self.paths, self.turn = world, [], 0
+        for number in (1, 2):
+            path = world.home / f"foreign-{number}.pem"
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                            f"/CN=foreign {number}", "-addext", f"subjectAltName=URI:{FOREIGN_DOMAIN}", "-keyout", world.home / "foreign.key", "-out", path],
+                           check=True, capture_output=True)
+            self.paths.append(path)
+        self.change()
+
+    def change(self):
+        self.turn += 1
+        self.world.command("bundle set", "-id", FOREIGN_DOMAIN, "-path", self.paths[self.turn % 2])
+
+
+def pushes(bench, scenario, specs, streams, **settings):
+    world = bench.world
+    foreign = ForeignBundle(world)
+    world.add_entries([world.entry("federated", f"unix:gid:{os.getgid()}", federates_with=[FOREIGN_DOMAIN])])
+    variant = f"a bundle change to {streams} streams" + (" with acknowledgement" if scenario == "sds" else "")
+
+    def measure(started, child):
+        foreign.change()
+        figures = world.finish(started, child)
+        figures["rss_growth_mb"] = (figures["memory"]["rss_kib"] - figures["memory_before"]["rss_kib"]) / 1024
+        return figures
+
+    for _, spec in bench.turns(specs):
+        with fresh_agent(bench, spec, experimental='sync_interval = "1s"') as started:
+            child = world.generator(started, "push", streams=streams, limit=60, **settings)
+            if "ready" not in child.stdout.readline():
+                world.finish(started, child)
+                raise BenchError(f"{started.name}: the streams do not open", started.log())
+            bench.record(scenario, variant, started.name, PUSH_COLUMNS, lambda: measure(started, child))
+
+
+def push(bench):
+    if bench.options.socket:
+        with running_agents(bench) as agents:
+            variant = f"an update to {bench.options.streams} streams"
+            bench.progress("push: waiting up to a minute for an update of the SVID or the bundle")
+            bench.record("push", variant, agents[0].name, PUSH_COLUMNS, lambda: bench.world.load(agents[0], "push", streams=bench.options.streams, limit=60))
+        return
+    with running_agents(bench, together=False) as specs:
+        pushes(bench, "push", specs, bench.options.streams)
+
+
+# storm
+
+STORM_COLUMNS = [Column("all_served_ms", "all served ms"), Column("late_client_ms", "a late client ms", 1, 2), *LATENCY[:3], *COST, *HELD]
+
+
+def storm(bench):
+    def measure(started, count):
+        try:
+            return bench.world.load(started, "storm", streams=count, limit=30)
+        except BenchError as error:
+            # The one outcome that is a figure itself: an agent that takes all calls and does not answer them.
+            if "calls were answered in" not in str(error):
+                raise
+            return {"not_served": str(error)}
+
+    with running_agents(bench, together=False) as specs:
+        for _, spec in bench.turns(specs):
+            for count in bench.options.storm:
+                with fresh_agent(bench, spec) as started:
+                    bench.record("storm", f"{count} first calls at once", started.name, STORM_COLUMNS, lambda: measure(started, count))

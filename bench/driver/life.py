@@ -1,0 +1,132 @@
+"""Scenarios of an agent's life: first SVID of a new entry, start, rotation, a server that is away."""
+import os
+import time
+
+from .client_side import memory_of, running_agents
+from .errors import BenchError
+from .machine import cpu_seconds
+from .results import Column
+
+FIRST_UID = 30_000  # users without an entry, one for each sample
+
+
+def first_svid(bench):
+    """An entry is created; its workload has been asking every 50 ms."""
+    if os.getuid() != 0:
+        raise BenchError("first-svid needs root: each sample is another user")
+    world = bench.world
+
+    def measure(agent, uid):
+        child = world.generator(agent, "await", uid=uid, every=0.05, limit=60)
+        time.sleep(1)  # it asks, and is refused
+        begin = time.monotonic_ns()
+        world.add_entries([world.entry(f"new/{uid}", f"unix:uid:{uid}")])
+        figures = world.finish(agent, child)
+        figures["created_to_svid_ms"] = (figures["served_ns"] - begin) / 1e6
+        return figures
+
+    columns = [Column("created_to_svid_ms", "entry created to SVID, ms", 1, 0), Column("attempts", "attempts", 1, 0)]
+    with running_agents(bench) as agents:
+        for number in range(bench.options.samples):
+            for place, agent in enumerate(agents if number % 2 == 0 else reversed(agents)):
+                uid = FIRST_UID + number * 10 + place
+                bench.record("first-svid", "a new entry, its workload asks every 50 ms", agent.name, columns, lambda: measure(agent, uid))
+
+
+START_COLUMNS = [Column("socket_ms", "exec to socket, ms"), Column("served_ms", "exec to first SVID, ms"), Column("agent_cpu_ms", "agent CPU ms"),
+                 Column("memory.rss_kib", "RSS MB", 1 / 1024), Column("memory.peak_kib", "peak MB", 1 / 1024)]
+
+
+def start(bench):
+    world = bench.world
+
+    def measure(started, *flags):
+        agent = started.agent
+        agent.write_config()
+        if not (agent.home / "bundle.pem").exists():
+            world.server.bundle(agent.home / "bundle.pem")
+        command = [agent.program, "run", "-config", agent.home / "agent.conf", *flags]
+        child = world.generator(started, "start", command=command, every=0.0002, limit=60, cpu=world.agent_cpu, log=agent.home / "agent.log")
+        return world.finish(started, child)
+
+    with running_agents(bench, bench.options.entries[0], together=False) as specs:
+        for entries in [count for count in bench.options.entries if count <= 1000]:
+            world.fill_entries(entries)
+            stored = {}
+            for spec in specs:  # attests once, signs everything once, and leaves its data behind
+                stored[spec] = world.start_agent(spec)
+                world.stop_agent(stored[spec])
+            for _, spec in bench.turns(specs):
+                bench.record("start", f"stored data, {entries} entries", spec.name, START_COLUMNS, lambda: measure(stored[spec]))
+                if entries == bench.options.entries[0]:
+                    fresh = world.configure_agent(spec)
+                    token = world.server.token()
+                    bench.record("start", f"first start, join token, {entries} entries", spec.name, START_COLUMNS, lambda: measure(fresh, "-joinToken", token))
+
+
+ROTATE_TTL = 60
+ROTATE_COLUMNS = [Column("renewed", "SVIDs renewed", 1, 0), Column("cpu_us_per_renewal", "agent CPU us/renewal", 1, 0), Column("milli_cores", "milli-cores", 1, 2),
+                  Column("busiest_second_milli_cores", "busiest second, milli-cores"), Column("memory.rss_kib", "RSS MB", 1 / 1024),
+                  Column("memory.peak_kib", "peak MB", 1 / 1024)]
+
+
+def rotate(bench):
+    """SVIDs of a minute: what a renewal costs, and how even the work is. Renewals are counted by the log line that both agents write."""
+    world = bench.world
+    seconds = 20 if bench.options.quick else ROTATE_TTL * 1.5
+
+    def renewals(agent):
+        return agent.log().count('msg="Renewing X509-SVID"')
+
+    def measure(agent):
+        begin, counted, samples = time.monotonic(), renewals(agent), [cpu_seconds(agent.pid)]
+        while time.monotonic() < begin + seconds:
+            time.sleep(1)
+            agent.check()
+            samples.append(cpu_seconds(agent.pid))
+        spent, renewed = samples[-1] - samples[0], renewals(agent) - counted
+        if renewed == 0:
+            raise BenchError(f"{agent.name}: no SVID was renewed in {seconds:.0f} s", agent.log())
+        return {"renewed": renewed, "cpu_us_per_renewal": spent * 1e6 / renewed, "milli_cores": spent * 1e3 / (time.monotonic() - begin),
+                "busiest_second_milli_cores": max(after - before for before, after in zip(samples, samples[1:])) * 1e3,
+                "cpu_each_second": [round(after - before, 6) for before, after in zip(samples, samples[1:])], "memory": memory_of(agent.pid)}
+
+    with running_agents(bench) as agents:
+        world.add_entries([world.entry(f"rotated/{number}", f"unix:uid:{6_000_000 + number}", x509_svid_ttl=ROTATE_TTL) for number in range(bench.options.renewals)])
+        time.sleep(8)  # a sync of every agent
+        for agent in agents:
+            world.settle(agent)
+        for agent in agents:
+            bench.record("rotate", f"{bench.options.renewals} SVIDs of {ROTATE_TTL} s, {seconds:.0f} s", agent.name, ROTATE_COLUMNS, lambda: measure(agent))
+
+
+OUTAGE_COLUMNS = [Column("idle_milli_cores", "milli-cores with the server", 1, 2), Column("outage_milli_cores", "milli-cores without", 1, 2),
+                  Column("fetch.latency_us.p50", "p50 us without"), Column("back_to_new_svid_ms", "server back to new SVID, ms", 1, 0)]
+
+
+def outage(bench):
+    """The server goes away; the agents serve on; it comes back, and there is a new entry."""
+    world, seconds = bench.world, bench.options.outage
+    uid = FIRST_UID + 5_000
+
+    def cores(agents, span):
+        before = {agent.name: cpu_seconds(agent.pid) for agent in agents}
+        time.sleep(span)
+        return {agent.name: (cpu_seconds(agent.pid) - before[agent.name]) / span * 1e3 for agent in agents}
+
+    with running_agents(bench) as agents:
+        idle = cores(agents, min(seconds, 10))
+        meter = world.meter()
+        world.server.stop()
+        during = cores(agents, seconds)
+        fetches = {agent.name: world.load(agent, "closed", seconds=min(bench.options.seconds, 1)) for agent in agents}
+        world.restart_server()
+        back = time.monotonic_ns()
+        world.add_entries([world.entry(f"new/{uid}", f"unix:uid:{uid}")])
+        children = {agent.name: world.generator(agent, "await", uid=uid if os.getuid() == 0 else None, every=0.05, limit=180) for agent in agents}
+        for agent in agents:
+            served = world.finish(agent, children[agent.name], timeout=240)["served_ns"]
+            bench.record("outage", f"{seconds:g} s without a server", agent.name, OUTAGE_COLUMNS, lambda: {
+                "idle_milli_cores": idle[agent.name], "outage_milli_cores": during[agent.name], "fetch": fetches[agent.name],
+                "back_to_new_svid_ms": (served - back) / 1e6})
+        bench.results.runs[-1]["machine"] = meter.end()

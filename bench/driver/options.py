@@ -1,0 +1,95 @@
+"""The command line."""
+import argparse
+import os
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCENARIOS = ("fetch", "idle", "push", "storm", "first-svid", "jwt", "sds", "start", "rotate", "outage")
+ATTACHED = ("fetch", "idle", "push", "storm", "jwt", "sds")  # those that need nothing but a socket
+
+
+class AgentSpec:
+    """PATH[@BACKEND][=NAME]: an agent's program, Steeple's io backend for it, and what the report calls it."""
+
+    def __init__(self, text):
+        path, _, name = text.partition("=")
+        path, _, self.backend = path.partition("@")
+        if self.backend not in ("", "epoll", "io_uring", "auto"):
+            raise argparse.ArgumentTypeError(f"no such io backend: {self.backend}")
+        self.path = pathlib.Path(path).resolve()
+        if not os.access(self.path, os.X_OK):
+            raise argparse.ArgumentTypeError(f"not a program: {path}")
+        self.name = name or self.path.name + ("@" + self.backend if self.backend else "")
+
+
+def numbers(text):
+    values = [float(part) if "." in part else int(part) for part in text.split(",")]
+    if not values or min(values) <= 0:
+        raise argparse.ArgumentTypeError("positive numbers, separated by commas")
+    return values
+
+
+def program(text):
+    path = pathlib.Path(text).resolve()
+    if not os.access(path, os.X_OK):
+        raise argparse.ArgumentTypeError(f"not a program: {text}")
+    return path
+
+
+def parser():
+    out = argparse.ArgumentParser(prog="steeple-bench", description="Measures any agent that serves the SPIFFE Workload API, or several side by side.",
+                                  epilog="Method, output and how to read it: bench/README.md.")
+    out.add_argument("scenario", nargs="+", choices=(*SCENARIOS, "all"), metavar="SCENARIO", help=", ".join(SCENARIOS) + ", or all")
+    out.add_argument("--agent", type=AgentSpec, action="append", default=[], metavar="PATH[@BACKEND][=NAME]",
+                     help="an agent to start; again for another one beside it. BACKEND sets Steeple's STEEPLE_IO_BACKEND")
+    out.add_argument("--server", type=program, metavar="PATH", help="a stock spire-server instead of the embedded development server")
+    out.add_argument("--socket", metavar="PATH", help="measure the agent that already serves this socket; nothing is started")
+    out.add_argument("--pid", type=int, default=0, help="that agent's process, for its CPU and memory")
+    out.add_argument("--bin", type=pathlib.Path, default=ROOT / "build/release/bin", help="folder of steeple-load and steeple-devserver")
+    out.add_argument("--rounds", type=int, default=5, help="rounds; agents run A B B A (default 5)")
+    out.add_argument("--seconds", type=float, default=3, help="measured time of a run (default 3)")
+    out.add_argument("--clients", type=numbers, default=[1, 16, 64], help="closed loop: calls in flight (default 1,16,64)")
+    out.add_argument("--rates", type=numbers, default=[50, 200, 800], help="open loop: calls a second (default 50,200,800)")
+    out.add_argument("--entries", type=numbers, default=[10, 1000, 10000], help="idle, start: registration entries (default 10,1000,10000)")
+    out.add_argument("--streams", type=int, default=8000, help="idle, push: open streams (default 8000)")
+    out.add_argument("--sds-streams", type=int, default=2000)
+    out.add_argument("--storm", type=numbers, default=[500], help="storm: first calls at once (default 500)")
+    out.add_argument("--outage", type=float, default=30, help="outage: seconds without a server (default 30)")
+    out.add_argument("--samples", type=int, default=10, help="first-svid: new workloads for each agent (default 10)")
+    out.add_argument("--renewals", type=int, default=200, help="rotate: entries with an SVID that is renewed (default 200)")
+    out.add_argument("--audience", default="bench", help="jwt: the audience asked for")
+    out.add_argument("--secret", default="default", help="sds: the secret asked for")
+    out.add_argument("--quick", action="store_true", help="everything small: shows that it works, measures little")
+    out.add_argument("--json", type=pathlib.Path, metavar="FILE", help="where the results go (default steeple-bench.json)", default=pathlib.Path("steeple-bench.json"))
+    out.add_argument("--keep", action="store_true", help="keep configurations and logs")
+    return out
+
+
+QUICK = {"rounds": 2, "seconds": 0.5, "clients": [1, 16], "rates": [50, 400], "entries": [10, 200], "streams": 400, "sds_streams": 100, "storm": [200],
+         "outage": 3, "samples": 2, "renewals": 20}
+
+
+def parse(arguments=None):
+    out = parser()
+    options = out.parse_args(arguments)
+    if options.quick:
+        for key, value in QUICK.items():
+            if getattr(options, key) == out.get_default(key):
+                setattr(options, key, value)
+    if "all" in options.scenario:
+        options.scenario = list(ATTACHED if options.socket else SCENARIOS)
+    if bool(options.socket) == bool(options.agent):
+        out.error("either --agent (started here) or --socket (already running)")
+    if options.socket:
+        if not_possible := [name for name in options.scenario if name not in ATTACHED]:
+            out.error(f"{', '.join(not_possible)}: needs --agent; with --socket there are {', '.join(ATTACHED)}")
+    if options.rounds < 1 or options.seconds <= 0:
+        out.error("--rounds and --seconds are positive")
+    names = [agent.name for agent in options.agent]
+    for number, agent in enumerate(options.agent):  # an agent beside itself shows the noise
+        if names.count(agent.name) > 1:
+            agent.name += f" #{names[:number + 1].count(names[number])}"
+    for name in ("steeple-load", *(() if options.server or options.socket else ("steeple-devserver",))):
+        if not os.access(options.bin / name, os.X_OK):
+            out.error(f"{options.bin / name} is missing: build it, or say --bin")
+    return options
