@@ -66,6 +66,18 @@ Result<attestation::NodeAttestorConfig> node_attestor_config(const PluginConfig&
   return attestation::JoinTokenConfig();
 }
 
+attestation::DockerConfig docker_config(DockerAttestorKeys keys) {
+  attestation::DockerConfig config;
+  if (!keys.docker_socket_path.empty()) config.docker_host = std::move(keys.docker_socket_path);
+  config.docker_version = std::move(keys.docker_version);
+  if (!keys.podman_socket_path.empty()) config.podman_host = std::move(keys.podman_socket_path);
+  if (!keys.podman_socket_path_template.empty())
+    config.podman_host_template = std::move(keys.podman_socket_path_template);
+  config.cgroup_matchers = std::move(keys.container_id_cgroup_matchers);
+  config.verbose_container_locator_logs = keys.verbose_container_locator_logs;
+  return config;
+}
+
 }  // namespace
 
 Result<Catalog> Catalog::load(AgentConfig& config, const attestation::WorkloadAttestorParts& parts,
@@ -114,6 +126,9 @@ Result<void> Catalog::make_workload_attestor(const PluginConfig& plugin, attesta
   if (plugin.name == attestation::kK8sName) {
     STEEPLE_TRY(keys, k8s_attestor_keys(plugin, log_));
     config = k8s_config(std::move(keys));
+  } else if (plugin.name == attestation::kDockerName) {
+    STEEPLE_TRY(keys, docker_attestor_keys(plugin, log_));
+    config = docker_config(std::move(keys));
   } else {
     STEEPLE_TRY(keys, unix_attestor_keys(plugin, log_));
     config = attestation::UnixConfig{keys.discover_workload_path, keys.workload_size_limit};

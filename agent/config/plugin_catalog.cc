@@ -41,7 +41,7 @@ constexpr KnownPlugin kPlugins[] = {
     {"NodeAttestor", "x509pop", true, true},
     {"SVIDStore", "aws_secretsmanager"},
     {"SVIDStore", "gcp_secretmanager"},
-    {"WorkloadAttestor", "docker"},
+    {"WorkloadAttestor", "docker", true, true},
     {"WorkloadAttestor", "k8s", true, true},
     {"WorkloadAttestor", "slurm"},
     {"WorkloadAttestor", "systemd"},

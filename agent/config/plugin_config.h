@@ -96,10 +96,19 @@ struct K8sAttestorKeys {  // attestation 1.1, defaults and the environment fille
   std::string private_key_path;
   std::string node_name;
 };
+struct DockerAttestorKeys {  // attestation 2.3; empty: the default
+  std::string docker_socket_path;
+  std::string docker_version;
+  std::string podman_socket_path;
+  std::string podman_socket_path_template;
+  std::vector<std::string> container_id_cgroup_matchers;
+  bool verbose_container_locator_logs = false;
+};
 runtime::Result<DiskKeyManagerKeys> disk_key_manager_keys(const PluginConfig& plugin, const runtime::Logger& log);
 runtime::Result<X509PopKeys> x509pop_keys(const PluginConfig& plugin, const runtime::Logger& log);
 runtime::Result<K8sTokenKeys> k8s_token_keys(const PluginConfig& plugin, const runtime::Logger& log);
 runtime::Result<UnixAttestorKeys> unix_attestor_keys(const PluginConfig& plugin, const runtime::Logger& log);
 runtime::Result<K8sAttestorKeys> k8s_attestor_keys(const PluginConfig& plugin, const runtime::Logger& log);
+runtime::Result<DockerAttestorKeys> docker_attestor_keys(const PluginConfig& plugin, const runtime::Logger& log);
 
 }  // namespace steeple::agent

@@ -132,6 +132,7 @@ class Pods(Suite):
             self.assertEqual(ids, [], below)
             self.assertIn("workload attestation failed", out)
 
+    @unittest.skipIf(AGENT_KIND == "stock", "Steeple's own promise")
     def test_the_legacy_locator_serves_and_is_not_fooled_either(self):
         self.world("use_new_container_locator = false", 'max_poll_attempts = 2', 'poll_retry_interval = "100ms"')
         self.assertIn("Using the legacy container locator", self.agent_.process.log())

@@ -208,7 +208,6 @@ const Refusal kRefusals[] = {
     {"\\bStatsd", "telemetry.Statsd is"},
     {"M3", "telemetry.M3 is"},
     {"InMem", "telemetry.InMem is"},
-    {"WorkloadAttestor \"docker\"", "failed to load plugin \"docker\": WorkloadAttestor \"docker\" is"},
     {"NodeAttestor \"ext\"", "failed to load plugin \"ext\": external plugins (plugin_cmd) are"},
     {"\"plugin_cmd\":", "failed to load plugin \"x\": external plugins (plugin_cmd) are"},
 };

@@ -1,0 +1,136 @@
+#include "attestation/workload/docker/docker_client.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "attestation/workload/docker/docker_config.h"
+
+namespace steeple::attestation {
+
+using runtime::Deadline;
+using runtime::Error;
+using runtime::ErrorCode;
+using runtime::HttpResponse;
+using runtime::Result;
+using runtime::StopToken;
+using runtime::Task;
+
+namespace {
+
+constexpr std::size_t kMessageBytesMax = 1024;
+
+// Names and ids as one or more segments of a path: what is not plain is percent-encoded, a slash stays.
+std::string path_escaped(std::string_view text) {
+  constexpr std::string_view kPlain = "-._~/:@!$&'()*+,;=";
+  std::string out;
+  for (char c : text) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (letter || kPlain.find(c) != std::string_view::npos) {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
+std::string socket_of(std::string_view host) {
+  if (host.starts_with(kUnixScheme)) host.remove_prefix(kUnixScheme.size());
+  return std::string(host);
+}
+
+// A daemon that cannot be reached, in the words of Docker's client.
+Error unreachable(const std::string& host, const Error& cause) {
+  if (cause.code() != ErrorCode::kUnavailable) return cause;
+  const std::string socket = socket_of(host);
+  if (::access(socket.c_str(), F_OK) != 0) {
+    return Error(ErrorCode::kUnavailable, fmt::format("failed to connect to the docker API at {}; check if the path is "
+                                                      "correct and if the daemon is running: {}",
+                                                      host, cause.message()));
+  }
+  return Error(ErrorCode::kUnavailable,
+               fmt::format("Cannot connect to the Docker daemon at {}. Is the docker daemon running? ({})", host,
+                           cause.message()));
+}
+
+Error refusal(const HttpResponse& answer, std::string_view path) {
+  const ErrorCode code = answer.status_code == 404 ? ErrorCode::kNotFound : ErrorCode::kUnavailable;
+  std::string message = parse_docker_message(answer.body);
+  if (message.empty()) message = answer.body.substr(0, kMessageBytesMax);
+  while (!message.empty() && (message.back() == '\n' || message.back() == ' ')) message.pop_back();
+  if (message.empty()) {
+    return Error(code, fmt::format("request returned {} for API route and version {}, check if the server supports the "
+                                   "requested API version",
+                                   answer.status, path));
+  }
+  return Error(code, "Error response from daemon: " + message);
+}
+
+}  // namespace
+
+// Counts a request for as long as it is under way.
+class DockerClient::Turn {
+ public:
+  Turn(DockerClient& client, std::string host) : client_(client), host_(std::move(host)) {
+    ++client_.under_way_[host_];
+    ++client_.together_;
+  }
+  ~Turn() {
+    if (--client_.under_way_[host_] == 0) client_.under_way_.erase(host_);
+    --client_.together_;
+    client_.freed_.notify();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  DockerClient& client_;
+  std::string host_;
+};
+
+// A worker's queue never fills: a job that finds it full would run on the I/O thread.
+DockerClient::DockerClient(runtime::Loop& loop, std::string version, Limits limits)
+    : loop_(loop),
+      prefix_(version.empty() ? "" : "/v" + version),
+      limits_(limits),
+      workers_(loop, limits.workers, limits.together + 1),
+      http_(loop, workers_),
+      freed_(loop) {}
+
+bool DockerClient::busy(const std::string& host) const {
+  const auto at = under_way_.find(host);
+  return together_ >= limits_.together || (at != under_way_.end() && at->second >= limits_.per_host);
+}
+
+Task<Result<std::string>> DockerClient::get(std::string host, std::string path, Deadline deadline, StopToken stop) {
+  while (busy(host)) STEEPLE_CO_CHECK(co_await freed_.wait(deadline, stop));
+  const Turn turn(*this, host);
+  runtime::HttpRequest request;
+  request.url = "http://api.moby.localhost" + prefix_ + path;
+  request.unix_socket = socket_of(host);
+  request.use_proxy = false;
+  request.follow_redirects = false;
+  request.body_size_max = kDockerAnswerBytesMax;
+  request.headers = {"User-Agent: moby-client/steeple"};
+  const Deadline bound = deadline.sooner(Deadline::after(loop_.now(), kDockerRequestTimeout));
+  Result<HttpResponse> answer = co_await http_.send(std::move(request), bound, stop);
+  if (!answer) co_return unreachable(host, answer.error());
+  if (answer->status_code != 200) co_return refusal(*answer, prefix_ + path);
+  co_return std::move(answer->body);
+}
+
+Task<Result<DockerContainer>> DockerClient::container(std::string host, std::string id, Deadline deadline,
+                                                      StopToken stop) {
+  Result<std::string> body = co_await get(std::move(host), "/containers/" + path_escaped(id) + "/json", deadline, stop);
+  if (!body) co_return std::move(body.error());
+  co_return parse_docker_container(*body);
+}
+
+Task<Result<std::string>> DockerClient::image_id(std::string host, std::string name, Deadline deadline,
+                                                 StopToken stop) {
+  Result<std::string> body = co_await get(std::move(host), "/images/" + path_escaped(name) + "/json", deadline, stop);
+  if (!body) co_return std::move(body.error());
+  co_return parse_docker_image_id(*body);
+}
+
+}  // namespace steeple::attestation
