@@ -1,5 +1,6 @@
-// How an agent proves its node to the server (attestation 3.1), sans I/O: one object is one exchange. The service
-// carries the bytes, signs, and records. Later methods add a file here and a line in server.cc.
+// How an agent proves its node to the server (attestation 3.1): one object is one exchange, which may ask others (an
+// API server) before it answers. The service carries the bytes, signs, and records. A method is a file here and a line
+// in server.cc.
 #pragma once
 
 #include <functional>
@@ -10,7 +11,10 @@
 
 #include "attestation/selector/selector.h"
 #include "runtime/core/bytes.h"
+#include "runtime/core/deadline.h"
 #include "runtime/core/result.h"
+#include "runtime/task/stop_token.h"
+#include "runtime/task/task.h"
 
 namespace steeple::devserver {
 
@@ -28,8 +32,11 @@ class AgentAttestor {
   using Challenge = runtime::Bytes;
   using Step = std::variant<Challenge, AttestedAgent>;
   virtual ~AgentAttestor() = default;
-  virtual runtime::Result<Step> begin(runtime::BytesView payload) = 0;
-  virtual runtime::Result<Step> next(runtime::BytesView challenge_response) = 0;
+  // The bytes stay until the task has ended.
+  virtual runtime::Task<runtime::Result<Step>> begin(runtime::BytesView payload, runtime::Deadline deadline,
+                                                     runtime::StopToken stop) = 0;
+  virtual runtime::Task<runtime::Result<Step>> next(runtime::BytesView challenge_response, runtime::Deadline deadline,
+                                                    runtime::StopToken stop) = 0;
 };
 
 // By type name. A method that needs configuration is in the table only when it is configured.

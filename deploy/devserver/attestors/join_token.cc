@@ -3,19 +3,24 @@
 namespace steeple::devserver {
 namespace {
 
+using runtime::Deadline;
 using runtime::Error;
 using runtime::ErrorCode;
 using runtime::Result;
+using runtime::StopToken;
+using runtime::Task;
 
 class JoinTokenAttestor final : public AgentAttestor {
  public:
-  Result<Step> begin(runtime::BytesView payload) override {
+  Task<Result<Step>> begin(runtime::BytesView payload, Deadline, StopToken) override {
     AttestedAgent agent;
     agent.join_token = runtime::to_text(payload);
     agent.path = "/join_token/" + agent.join_token;
-    return Step(std::move(agent));
+    co_return Step(std::move(agent));
   }
-  Result<Step> next(runtime::BytesView) override { return Error(ErrorCode::kInternal, "join_token has no challenges"); }
+  Task<Result<Step>> next(runtime::BytesView, Deadline, StopToken) override {
+    co_return Error(ErrorCode::kInternal, "join_token has no challenges");
+  }
 };
 
 }  // namespace

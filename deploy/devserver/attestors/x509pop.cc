@@ -3,7 +3,10 @@
 namespace steeple::devserver {
 namespace {
 
+using runtime::Deadline;
 using runtime::Result;
+using runtime::StopToken;
+using runtime::Task;
 namespace x509pop = attestation::x509pop;
 
 class X509popAttestor final : public AgentAttestor {
@@ -11,19 +14,19 @@ class X509popAttestor final : public AgentAttestor {
   X509popAttestor(const x509pop::VerifierOptions& options, std::string trust_domain, const runtime::Clock& clock)
       : verifier_(options), trust_domain_(std::move(trust_domain)), clock_(clock) {}
 
-  Result<Step> begin(runtime::BytesView payload) override {
-    STEEPLE_TRY(challenge, named(verifier_.begin(payload, trust_domain_, clock_.wall_now())));
-    return Step(std::move(challenge));
+  Task<Result<Step>> begin(runtime::BytesView payload, Deadline, StopToken) override {
+    STEEPLE_CO_TRY(challenge, named(verifier_.begin(payload, trust_domain_, clock_.wall_now())));
+    co_return Step(std::move(challenge));
   }
-  Result<Step> next(runtime::BytesView challenge_response) override {
-    STEEPLE_TRY(facts, named(verifier_.finish(challenge_response)));
+  Task<Result<Step>> next(runtime::BytesView challenge_response, Deadline, StopToken) override {
+    STEEPLE_CO_TRY(facts, named(verifier_.finish(challenge_response)));
     AttestedAgent agent;
     agent.path = std::move(facts.path);
     agent.can_reattest = true;
     std::vector<attestation::Selector> selectors;
     for (std::string& value : facts.selectors) selectors.emplace_back("x509pop", std::move(value));
     agent.selectors = attestation::Selectors(std::move(selectors));
-    return Step(std::move(agent));
+    co_return Step(std::move(agent));
   }
 
  private:

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "agent/config/expand_env.h"
+#include "deploy/devserver/attestors/k8s_token.h"
+#include "deploy/devserver/notifiers/k8s_bundle.h"
 #include "deploy/devserver/services/context.h"
 #include "runtime/core/log.h"
 
@@ -36,6 +38,9 @@ struct DevServerConfig {
   runtime::LogLevel log_level = runtime::LogLevel::kInfo;
   runtime::LogFormat log_format = runtime::LogFormat::kDefault;
   std::optional<X509popConfig> x509pop;
+  std::optional<K8sClusterConfigs> k8s_sat;
+  std::optional<K8sClusterConfigs> k8s_psat;
+  std::vector<K8sBundleConfig> k8s_bundles;
   ServerSettings settings;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "agent/config/plugin_config.h"
+#include "deploy/devserver/config/plugins_k8s.h"
 #include "runtime/core/go_text.h"
 
 namespace steeple::devserver {
@@ -75,7 +76,10 @@ constexpr KnownPlugin kPlugins[] = {
     {"KeyManager", "disk", read_disk},
     {"KeyManager", "memory", read_nothing},
     {"NodeAttestor", "join_token", read_nothing},
+    {"NodeAttestor", "k8s_psat", read_k8s_psat},
+    {"NodeAttestor", "k8s_sat", read_k8s_sat},
     {"NodeAttestor", "x509pop", read_x509pop},
+    {"Notifier", "k8sbundle", read_k8s_bundle},
 };
 
 Result<void> configure(const PluginConfig& plugin, DevServerConfig& config) {

@@ -7,6 +7,7 @@
 #include "attestation/node/x509pop/verifier.h"
 #include "deploy/devserver/attestors/join_token.h"
 #include "deploy/devserver/attestors/x509pop.h"
+#include "deploy/devserver/server/kubernetes.h"
 #include "deploy/devserver/server/listeners.h"
 #include "deploy/devserver/server/server_svid.h"
 #include "runtime/loop/signals.h"
@@ -34,7 +35,11 @@ constexpr std::size_t kSigningQueueMax = 10'000;
 // Everything that lives as long as the server. Members are built in this order and go in the opposite one.
 struct Parts {
   explicit Parts(DevServerConfig server_config, Logger logger)
-      : config(std::move(server_config)), log(std::move(logger)), workers(loop, 1, kSigningQueueMax), wake(loop) {}
+      : config(std::move(server_config)),
+        log(std::move(logger)),
+        workers(loop, 1, kSigningQueueMax),
+        wake(loop),
+        kubernetes(loop, agent::process_environment(), log) {}
 
   DevServerConfig config;
   Logger log;
@@ -44,6 +49,7 @@ struct Parts {
   runtime::Signal wake;  // stop, or look at once whether the server's SVID must change
   bool stopping = false;
   attestation::x509pop::VerifierOptions x509pop;
+  Kubernetes kubernetes;
   AttestorTable attestors;
   std::unique_ptr<Datastore> datastore;
   std::unique_ptr<Authorities> authorities;
@@ -64,6 +70,7 @@ Result<Logger> make_logger(const DevServerConfig& config) {
 
 Result<void> load_attestors(Parts& parts) {
   parts.attestors.emplace("join_token", [] { return make_join_token_attestor(); });
+  STEEPLE_CHECK(parts.kubernetes.add_attestors(parts.config, parts.attestors));
   if (!parts.config.x509pop) return {};
   const X509popConfig& config = *parts.config.x509pop;
   for (const std::string& path : config.ca_bundle_paths) {
@@ -93,7 +100,12 @@ Result<void> open_state(Parts& parts) {
   STEEPLE_TRY(svid, ServerSvid::make(*parts.authorities, parts.clock, config.settings.trust_domain,
                                      config.settings.x509_svid_ttl));
   parts.svid = std::move(svid);
-  return {};
+  auto bundle = [&known = *parts.authorities] {
+    std::string pem;
+    for (const runtime::Certificate& authority : known.x509_certificates()) pem += runtime::to_pem(authority);
+    return pem;
+  };
+  return parts.kubernetes.add_notifiers(config, bundle, parts.authorities->sequence_number());
 }
 
 void add_services(Parts& parts) {
@@ -149,6 +161,7 @@ void maintain(Parts& parts, runtime::SteadyTime& next_prune) {
   if (auto done = parts.authorities->maintain(); !done) {
     parts.log.error("Could not maintain the authorities", {{"error", done.error()}});
   }
+  parts.kubernetes.bundle_is(parts.authorities->sequence_number());
   if (parts.svid->due()) {
     auto renewed = parts.svid->renew();
     if (renewed) parts.log.info("Rotated server SVID", {{"serial_number", parts.svid->certificate().serial_decimal()}});
@@ -165,16 +178,20 @@ Task<int> serve(Parts& parts) {
   runtime::TaskGroup listeners(parts.loop);
   listeners.spawn(parts.tcp->serve());
   listeners.spawn(parts.local->serve());
+  runtime::TaskGroup notifiers(parts.loop);
+  parts.kubernetes.start_notifiers(notifiers);
   runtime::SteadyTime next_prune = parts.loop.now() + kPruneInterval;
   while (!parts.stopping) {
     // The deadline passing is the ordinary case: maintenance is due.
     static_cast<void>(co_await parts.wake.wait(runtime::Deadline::after(parts.loop.now(), kMaintenanceInterval), {}));
     maintain(parts, next_prune);
   }
+  notifiers.close(StopReason::kShutdown);
   co_await parts.tcp->stop();
   co_await parts.local->stop();
   listeners.close(StopReason::kShutdown);
   co_await listeners.join();
+  co_await notifiers.join();
   parts.log.info("Server stopped gracefully");
   co_return 0;
 }

@@ -59,7 +59,8 @@ runtime::Task<Answer<AttestedAgent>> exchange(ServerContext& context, ServerCall
                      fmt::format("error getting node attestor: could not find node attestor type \"{}\"", type));
   }
   std::unique_ptr<AgentAttestor> attestor = factory->second();
-  Result<AgentAttestor::Step> step = attestor->begin(runtime::as_bytes(first.params().data().payload()));
+  Result<AgentAttestor::Step> step =
+      co_await attestor->begin(runtime::as_bytes(first.params().data().payload()), call.deadline(), call.stop());
   for (int round = 0; step && round < kChallengesMax; ++round) {
     if (auto* agent = std::get_if<AttestedAgent>(&*step)) co_return std::move(*agent);
     v1::AttestAgentResponse response;
@@ -68,7 +69,7 @@ runtime::Task<Answer<AttestedAgent>> exchange(ServerContext& context, ServerCall
     if (!sent.is_ok()) co_return std::move(sent);
     auto answer = co_await receive(call);
     if (!answer) co_return std::move(answer.error());
-    step = attestor->next(runtime::as_bytes(answer->challenge_response()));
+    step = co_await attestor->next(runtime::as_bytes(answer->challenge_response()), call.deadline(), call.stop());
   }
   if (!step) co_return runtime::grpc::to_status(step.error());
   co_return Status(StatusCode::kInternal, "too many challenges");

@@ -47,7 +47,7 @@ struct ServerContext {
   const AttestorTable& attestors;
   runtime::WorkerPool& workers;
   runtime::Logger log;
-  std::function<void()> authorities_changed;  // one was tainted or revoked: the server may need a new SVID
+  std::function<void()> authorities_changed;  // the server may need a new SVID, and others the bundle
 
   std::int64_t now() const { return unix_seconds(clock.wall_now()); }
 };

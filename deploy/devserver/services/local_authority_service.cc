@@ -38,6 +38,7 @@ Answer<v1::PrepareX509AuthorityResponse> prepare(ServerContext& context, const C
                                                  const v1::PrepareX509AuthorityRequest&) {
   auto authority = context.authorities.prepare_x509();
   if (!authority) return failed("failed to prepare X.509 authority", authority.error());
+  context.authorities_changed();
   v1::PrepareX509AuthorityResponse response;
   set_state(*response.mutable_prepared_authority(), *authority);
   return response;

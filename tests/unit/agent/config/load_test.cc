@@ -235,3 +235,20 @@ TEST_CASE("URLs are cut as Go cuts them") {
   CHECK(check_host_port("[::1]:80"));
   CHECK(check_host_port("::1:80").error().message() == "address ::1:80: too many colons in address");
 }
+
+TEST_CASE("The agent file of the Kubernetes set-up is taken as it stands") {
+  ConfigFlags flags;
+  flags.config_path = std::string(STEEPLE_TEST_DATA) + "/k8s/kind-agent.conf";
+  LoadContext context;
+  context.environment = [](const std::string&) { return std::optional<std::string>(); };
+  std::string log;
+  context.sink_argument = &log;
+  context.make_sink = [](void* out) { return runtime::make_string_sink(static_cast<std::string*>(out)); };
+  runtime::Result<AgentConfig> config = load_config(flags, context);
+  INFO((config ? std::string() : config.error().message()));
+  REQUIRE(config);
+  CHECK(check_plugins(config->plugins, runtime::Logger()));
+  CHECK(k8s_token_keys(*config->plugins.enabled_of("NodeAttestor")[0], runtime::Logger())->cluster == "kindcluster");
+  CHECK(k8s_attestor_keys(*config->plugins.enabled_of("WorkloadAttestor")[0], runtime::Logger())
+            ->skip_kubelet_verification);
+}

@@ -117,3 +117,93 @@ TEST_CASE("server.conf: wrong values are refused") {
   CHECK(contains(refusal(kPlugins), "server section must be configured"));
   CHECK(contains(refusal("server {"), "unable to decode configuration"));
 }
+
+TEST_CASE("server.conf: the server file of the Kubernetes set-up is taken as it stands") {
+  auto config =
+      load_config(std::string(STEEPLE_TEST_DATA) + "/k8s/kind-server.conf", false, agent::process_environment());
+  INFO((config ? std::string() : config.error().message()));
+  REQUIRE(config);
+  REQUIRE(config->k8s_sat);
+  REQUIRE(config->k8s_sat->contains("kindcluster"));
+  const K8sClusterConfig& cluster = config->k8s_sat->at("kindcluster");
+  CHECK(cluster.kubeconfig_path == "/run/spire/server/kubeconfig");
+  CHECK(cluster.allowed_accounts == std::set<std::string, std::less<>>{"spire:spire-agent"});
+  CHECK_FALSE(config->k8s_psat);
+  REQUIRE(config->k8s_bundles.size() == 1);
+  CHECK(config->k8s_bundles[0].name_space == "spire");
+  CHECK(config->k8s_bundles[0].config_map == "spire-bundle");
+  CHECK(config->k8s_bundles[0].config_map_key == "bundle.crt");
+  CHECK(config->k8s_bundles[0].kubeconfig_path == "/run/spire/server/kubeconfig");
+}
+
+namespace {
+
+std::string with_plugin(const std::string& type, const std::string& name, const std::string& data) {
+  std::string plugins = kPlugins;
+  plugins.insert(plugins.rfind('}'), "  " + type + " \"" + name + "\" { plugin_data { " + data + " } }\n");
+  return server() + plugins;
+}
+
+}  // namespace
+
+TEST_CASE("server.conf: clusters of k8s_psat, with every key") {
+  auto config = parse_config(with_plugin("NodeAttestor", "k8s_psat", R"(clusters = {
+      "a" = { service_account_allow_list = ["n:s"] }
+      "b" = { service_account_allow_list = ["n:s", "n:t"] audience = ["x", "y"] kube_config_file = "/k"
+              allowed_node_label_keys = ["zone"] allowed_pod_label_keys = ["app"] use_pod_uid_for_agent_id = true }
+      "c" = { service_account_allow_list = ["n:s"] audience = [] } })"));
+  INFO((config ? std::string() : config.error().message()));
+  REQUIRE(config);
+  REQUIRE(config->k8s_psat);
+  CHECK(config->k8s_psat->size() == 3);
+  CHECK(config->k8s_psat->at("a").audiences == std::vector<std::string>{"spire-server"});
+  CHECK(config->k8s_psat->at("a").kubeconfig_path.empty());
+  CHECK(config->k8s_psat->at("c").audiences.empty());
+  const K8sClusterConfig& b = config->k8s_psat->at("b");
+  CHECK(b.audiences == std::vector<std::string>{"x", "y"});
+  CHECK(b.allowed_node_labels.contains("zone"));
+  CHECK(b.allowed_pod_labels.contains("app"));
+  CHECK(b.pod_uid_in_id);
+  CHECK(parse_config(with_plugin("NodeAttestor", "k8s_psat", ""))->k8s_psat->empty());
+}
+
+TEST_CASE("server.conf: clusters that cannot be") {
+  auto of = [](const std::string& kind, const std::string& cluster) {
+    return refusal(with_plugin("NodeAttestor", kind, "clusters = { \"c\" = { " + cluster + " } }"));
+  };
+  CHECK(contains(refusal(with_plugin("NodeAttestor", "k8s_sat", "")), "configuration must have at least one cluster"));
+  CHECK(contains(of("k8s_sat", "use_token_review_api_validation = true"),
+                 "cluster \"c\" configuration must have at least one service account allowed"));
+  CHECK(contains(of("k8s_psat", ""), "cluster \"c\" configuration must have at least one service account allowed"));
+  CHECK(contains(of("k8s_sat", "service_account_allow_list = [\"a:b\"]"),
+                 "cluster \"c\" configuration missing service account key file"));
+  CHECK(contains(of("k8s_sat", "service_account_allow_list = [\"a:b\"] service_account_key_file = \"/k\""),
+                 "does not have service_account_key_file"));
+  CHECK(contains(of("k8s_psat", "service_account_allow_list = [\"a:b\"] nope = 1"), "nope"));
+}
+
+TEST_CASE("server.conf: targets of k8sbundle") {
+  auto targets = [](const std::string& data) {
+    auto config = parse_config(with_plugin("Notifier", "k8sbundle", data));
+    INFO((config ? std::string() : config.error().message()));
+    REQUIRE(config);
+    return config->k8s_bundles;
+  };
+  CHECK(targets("").size() == 1);  // this cluster
+  CHECK(targets("").front().kubeconfig_path.empty());
+  const std::string two =
+      R"(clusters = [ { kube_config_file_path = "/1" namespace = "n" }, { kube_config_file_path = "/2" } ])";
+  auto remote = targets(two);
+  REQUIRE(remote.size() == 2);
+  CHECK(remote[0].name_space == "n");
+  CHECK(remote[1].name_space == "spire");
+  auto all = targets(R"(config_map = "m" config_map_key = "k" webhook_label = "w" api_service_label = "a" )" + two);
+  REQUIRE(all.size() == 3);
+  CHECK(all[0].config_map == "m");
+  CHECK(all[0].config_map_key == "k");
+  CHECK(all[0].webhook_label == "w");
+  CHECK(all[0].api_service_label == "a");
+  CHECK(contains(refusal(with_plugin("Notifier", "k8sbundle", "clusters = [ { namespace = \"n\" } ]")),
+                 "cluster configuration is missing kube_config_file_path"));
+  CHECK(contains(refusal(with_plugin("Notifier", "k8sbundle", "nope = 1")), "nope"));
+}

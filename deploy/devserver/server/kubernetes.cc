@@ -1,0 +1,87 @@
+#include "deploy/devserver/server/kubernetes.h"
+
+#include <fmt/format.h>
+
+#include "deploy/devserver/kube/http_api.h"
+#include "runtime/core/go_text.h"
+
+namespace steeple::devserver {
+namespace {
+
+using runtime::Error;
+using runtime::ErrorCode;
+using runtime::Result;
+
+constexpr unsigned kAttestingThreads = 4;
+constexpr std::size_t kRequestsQueuedMax = 10'000;
+
+// What is written wrong stays wrong; a file or a variable may still come.
+bool may_mend_itself(const Error& error) {
+  return error.code() != ErrorCode::kUnimplemented && error.code() != ErrorCode::kInvalidArgument &&
+         error.code() != ErrorCode::kMalformed;
+}
+
+}  // namespace
+
+Kubernetes::Lane::Lane(runtime::Loop& loop, unsigned threads)
+    : workers(loop, threads, kRequestsQueuedMax), http(loop, workers) {}
+
+Kubernetes::Kubernetes(runtime::Loop& loop, agent::Environment environment, runtime::Logger log)
+    : loop_(loop), environment_(std::move(environment)), log_(std::move(log)), attesting_(loop, kAttestingThreads) {}
+
+Result<std::unique_ptr<KubeApi>> Kubernetes::connect(const std::string& kubeconfig_path, Lane& lane,
+                                                     std::string_view plugin) {
+  KubeAccessSource access(kubeconfig_path, environment_);
+  if (auto loaded = access.load(); !loaded) {
+    if (!may_mend_itself(loaded.error())) {
+      return std::move(loaded.error()).with_context(fmt::format("plugin {}", runtime::go_quote(plugin)));
+    }
+    log_.warning("The Kubernetes API server cannot be asked yet",
+                 {{"plugin_name", std::string(plugin)}, {"error", loaded.error()}});
+  }
+  return std::unique_ptr<KubeApi>(std::make_unique<HttpKubeApi>(loop_, lane.http, std::move(access)));
+}
+
+Result<void> Kubernetes::add_clusters(const K8sClusterConfigs& configs, K8sClusters& clusters,
+                                      std::string_view plugin) {
+  for (const auto& [name, config] : configs) {
+    STEEPLE_TRY(api, connect(config.kubeconfig_path, attesting_, plugin));
+    clusters.emplace(name, K8sCluster{config, std::move(api)});
+  }
+  return {};
+}
+
+Result<void> Kubernetes::add_attestors(const DevServerConfig& config, AttestorTable& table) {
+  if (config.k8s_sat) {
+    STEEPLE_CHECK(add_clusters(*config.k8s_sat, sat_, "k8s_sat"));
+    table.emplace("k8s_sat", [this] { return make_k8s_sat_attestor(sat_); });
+  }
+  if (config.k8s_psat) {
+    if (config.k8s_psat->empty()) log_.info("No clusters configured, PSAT attestation is effectively disabled");
+    STEEPLE_CHECK(add_clusters(*config.k8s_psat, psat_, "k8s_psat"));
+    table.emplace("k8s_psat", [this] { return make_k8s_psat_attestor(psat_); });
+  }
+  return {};
+}
+
+Result<void> Kubernetes::add_notifiers(const DevServerConfig& config, const BundleSource& source,
+                                       std::uint64_t sequence_number) {
+  for (const K8sBundleConfig& target : config.k8s_bundles) {
+    Lane& lane = publishing_.emplace_back(loop_, 1);
+    STEEPLE_TRY(api, connect(target.kubeconfig_path, lane, "k8sbundle"));
+    bundle_apis_.push_back(std::move(api));
+    notifiers_.push_back(std::make_unique<BundleNotifier>(loop_, K8sBundle(*bundle_apis_.back(), target, source),
+                                                          sequence_number, log_.with_subsystem("ca_manager")));
+  }
+  return {};
+}
+
+void Kubernetes::start_notifiers(runtime::TaskGroup& group) {
+  for (auto& notifier : notifiers_) group.spawn(notifier->run(group.token()));
+}
+
+void Kubernetes::bundle_is(std::uint64_t sequence_number) {
+  for (auto& notifier : notifiers_) notifier->bundle_is(sequence_number);
+}
+
+}  // namespace steeple::devserver
