@@ -10,6 +10,8 @@
 #include "agent/health/health.h"
 #include "agent/health/health_listener.h"
 #include "agent/sds/sds_api.h"
+#include "agent/sync/jwt_fetcher.h"
+#include "agent/workload_api/jwt_api.h"
 #include "agent/workload_api/workload_api.h"
 #include "runtime/loop/signals.h"
 #include "runtime/os/heap.h"
@@ -49,6 +51,8 @@ class App {
   Result<void> build_admin_socket();
   NodeIdentityOptions identity_options() const;
   SyncerOptions syncer_options() const;
+  JwtFetcherOptions jwt_options() const;
+  void build_workload_api();
   SyncerEvents syncer_events();
   BundleSourceOptions bundle_options() const;
   void build_health_listener(const HealthProbe& probe);
@@ -72,11 +76,13 @@ class App {
   std::optional<ConfiguredBundleSource> bundle_source_;
   std::optional<NodeIdentity> identity_;
   std::optional<GrpcServerClient> server_;
+  std::optional<JwtFetcher> tokens_;
   std::optional<Syncer> syncer_;
   std::optional<attestation::WorkloadEngine> attestors_;
   std::optional<CallerAttestor> callers_;
   RateLimiter limits_;
   std::optional<WorkloadApi> workload_api_;
+  std::optional<JwtApi> jwt_api_;
   std::optional<SdsApi> sds_;
   std::optional<HealthService> health_;
   std::optional<HealthListener> health_listener_;
@@ -175,10 +181,20 @@ SyncerOptions App::syncer_options() const {
   return options;
 }
 
+JwtFetcherOptions App::jwt_options() const {
+  JwtFetcherOptions options;
+  options.cache_max_size = static_cast<std::size_t>(config_.jwt_svid_cache_max_size);
+  options.cache_hit_timeout = config_.jwt_svid_cache_hit_timeout;
+  return options;
+}
+
 SyncerEvents App::syncer_events() {
   SyncerEvents events;
   events.own_bundle_changed = [this](const SharedBundle& bundle) { identity_->set_bundle(bundle); };
   events.authorities_tainted = [this](const runtime::Certificates& tainted) { identity_->note_tainted(tainted); };
+  events.jwt_authorities_tainted = [this](const std::vector<std::string>& key_ids) {
+    tokens_->drop_signed_by(key_ids);
+  };
   events.pass_succeeded = [this] { identity_->note_sync_success(); };
   return events;
 }
@@ -193,20 +209,41 @@ void App::build_server_side() {
   client_options.use_sync_authorized_entries = config_.use_sync_authorized_entries;
   server_.emplace(loop_, links_->agent_channels(identity_->identity_provider(), identity_->authorities_provider()),
                   client_options, log_.with_subsystem("manager"));
+  tokens_.emplace(loop_, clock_, *server_, jwt_options(), log_);
   syncer_.emplace(loop_, clock_, *workers_, *server_, syncer_options(), syncer_events(), log_);
   life_.emplace(
       loop_, *identity_, *server_, *syncer_, catalog_->keys().survives_restart(), [this] { on_ready(); }, log_);
 }
 
+void App::build_workload_api() {
+  const RateLimitSettings& limits = config_.rate_limits;
+  limits_ = RateLimiter(clock_,
+                        {{kFetchX509SvidMethod, limits.fetch_x509_svid},
+                         {kFetchJwtSvidMethod, limits.fetch_jwt_svid},
+                         {kFetchX509BundlesMethod, limits.fetch_x509_bundles},
+                         {kFetchJwtBundlesMethod, limits.fetch_jwt_bundles},
+                         {kStreamSecretsMethod, limits.stream_secrets},
+                         {kFetchSecretsMethod, limits.fetch_secrets}},
+                        log_);
+  WorkloadApi::Options options;
+  options.allow_unauthenticated_verifiers = config_.allow_unauthenticated_verifiers;
+  options.log_selectors = config_.log_selectors;
+  workload_api_.emplace(*callers_, *syncer_, limits_, clock_, std::move(options), log_);
+  JwtApi::Options jwt;
+  jwt.trust_domain = config_.trust_domain;
+  jwt.allowed_foreign_claims = config_.allowed_foreign_jwt_claims;
+  jwt.log_selectors = config_.log_selectors;
+  jwt_api_.emplace(*callers_, *syncer_, *tokens_, limits_, clock_, std::move(jwt), log_);
+}
+
 Result<void> App::build_public_socket() {
   attestors_.emplace(loop_, catalog_->take_workload_attestors(), log_);
   callers_.emplace(*attestors_);
-  WorkloadApi::Options api_options;
-  api_options.log_selectors = config_.log_selectors;
-  workload_api_.emplace(*callers_, *syncer_, limits_, clock_, std::move(api_options), log_);
+  build_workload_api();
   HealthProbe probe;
   if (!config_.disable_workload_api) {
     workload_api_->add_to(table_);
+    jwt_api_->add_to(table_);
     probe = [this](runtime::Deadline deadline, runtime::StopToken stop) {
       return workload_api_->probe(deadline, stop);
     };
@@ -303,12 +340,14 @@ void App::on_signal(int number) {
 
 Task<void> App::live(Result<void>* ended) {
   if (health_listener_) health_listener_->start();
+  tokens_->start();
   *ended = co_await life_->run(stop_.token());
   if (stop_.stop_requested()) *ended = Result<void>();
   if (health_listener_) co_await health_listener_->stop();
   if (endpoint_) co_await endpoint_->stop();
   if (admin_) co_await admin_->stop();
   co_await attestors_->close();
+  co_await tokens_->close(StopReason::kShutdown);
   co_await server_->close(StopReason::kShutdown);
   if (*ended) log_.with_subsystem("manager").info("Cache manager stopped");
   loop_.stop();

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
+#include "agent/entry/registration_entry.h"
+#include "agent/spiffe/bundle.h"
 #include "attestation/selector/selector.h"
 #include "runtime/core/deadline.h"
 #include "runtime/core/result.h"
@@ -34,6 +37,16 @@ class IdentitySource {
   virtual runtime::Task<runtime::Result<std::unique_ptr<Subscription>>> subscribe(attestation::Selectors selectors,
                                                                                   runtime::Deadline deadline,
                                                                                   runtime::StopToken stop) = 0;
+
+  // The entries of such a caller, by entry id, whether or not their SVIDs are there. Waits as subscribe() does, but not
+  // for signing.
+  virtual runtime::Task<runtime::Result<std::vector<SharedEntry>>> matching_entries(attestation::Selectors selectors,
+                                                                                    runtime::Deadline deadline,
+                                                                                    runtime::StopToken stop) = 0;
+  // The own bundle first, then those that the caller's identities federate with. Waits for the first sync only.
+  virtual runtime::Task<runtime::Result<std::vector<SharedBundle>>> bundles_of(attestation::Selectors selectors,
+                                                                               runtime::Deadline deadline,
+                                                                               runtime::StopToken stop) = 0;
 };
 
 }  // namespace steeple::agent

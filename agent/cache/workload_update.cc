@@ -88,17 +88,16 @@ bool loses_to(const RegistrationEntry& entry, const RegistrationEntry& other) {
   return entry.id > other.id;
 }
 
-}  // namespace
-
-std::vector<std::uint32_t> positions_with_lost_hints(std::span<const Identity> identities) {
+template <class EntryAt>
+std::vector<std::uint32_t> lost_hints(std::size_t count, EntryAt entry_at) {
   std::vector<std::uint32_t> lost;
   std::unordered_map<std::string_view, std::uint32_t> holders;
-  for (std::uint32_t position = 0; position < identities.size(); ++position) {
-    const RegistrationEntry& entry = identities[position].entry();
+  for (std::uint32_t position = 0; position < count; ++position) {
+    const RegistrationEntry& entry = entry_at(position);
     if (entry.hint.empty()) continue;
     auto [holder, first] = holders.try_emplace(entry.hint, position);
     if (first) continue;
-    if (loses_to(entry, identities[holder->second].entry())) {
+    if (loses_to(entry, entry_at(holder->second))) {
       lost.push_back(position);
     } else {
       lost.push_back(std::exchange(holder->second, position));
@@ -106,6 +105,17 @@ std::vector<std::uint32_t> positions_with_lost_hints(std::span<const Identity> i
   }
   std::sort(lost.begin(), lost.end());
   return lost;
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> positions_with_lost_hints(std::span<const Identity> identities) {
+  return lost_hints(identities.size(),
+                    [&](std::size_t at) -> const RegistrationEntry& { return identities[at].entry(); });
+}
+
+std::vector<std::uint32_t> positions_with_lost_hints(std::span<const SharedEntry> entries) {
+  return lost_hints(entries.size(), [&](std::size_t at) -> const RegistrationEntry& { return *entries[at]; });
 }
 
 WorkloadUpdate::WorkloadUpdate(std::vector<Identity> identities, SharedBundle own, std::vector<SharedBundle> federated)

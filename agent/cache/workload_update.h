@@ -60,5 +60,6 @@ class WorkloadUpdate {
 
 // The positions that lose by the hint filter; ascending.
 std::vector<std::uint32_t> positions_with_lost_hints(std::span<const Identity> identities);
+std::vector<std::uint32_t> positions_with_lost_hints(std::span<const SharedEntry> entries);
 
 }  // namespace steeple::agent

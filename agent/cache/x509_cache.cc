@@ -142,6 +142,20 @@ std::shared_ptr<const WorkloadUpdate> X509Cache::Impl::snapshot(SubscriberGroup&
   return group.snapshot;
 }
 
+std::vector<SharedBundle> X509Cache::Impl::bundles_of(const attestation::Selectors& selectors) {
+  std::vector<SharedBundle> told;
+  if (bundles().own()) told.push_back(bundles().own());
+  std::set<TrustDomain> federated;
+  for (const SharedEntry& entry : index_.match(selectors)) {
+    if (find(entry->id)->svid) federated.insert(entry->federates_with.begin(), entry->federates_with.end());
+  }
+  for (const TrustDomain& trust_domain : federated) {
+    SharedBundle bundle = bundles().find(trust_domain);
+    if (bundle && bundle != bundles().own()) told.push_back(std::move(bundle));
+  }
+  return told;
+}
+
 CacheCounts X509Cache::Impl::counts() const {
   CacheCounts counts;
   counts.entries = records_.size();
@@ -166,6 +180,9 @@ std::unique_ptr<Subscription> X509Cache::subscribe(attestation::Selectors select
 bool X509Cache::any_match(const attestation::Selectors& selectors) const { return impl_->index().any_match(selectors); }
 std::vector<SharedEntry> X509Cache::matching_entries(const attestation::Selectors& selectors) const {
   return impl_->index().match(selectors);
+}
+std::vector<SharedBundle> X509Cache::bundles_of(const attestation::Selectors& selectors) const {
+  return impl_->bundles_of(selectors);
 }
 const BundleSet& X509Cache::bundles() const { return impl_->bundles(); }
 CacheCounts X509Cache::counts() const { return impl_->counts(); }

@@ -55,6 +55,8 @@ class X509Cache {
   std::unique_ptr<Subscription> subscribe(attestation::Selectors selectors);
   bool any_match(const attestation::Selectors& selectors) const;
   std::vector<SharedEntry> matching_entries(const attestation::Selectors& selectors) const;
+  // The own bundle, if known, then those of the trust domains that matching entries with an SVID federate with.
+  std::vector<SharedBundle> bundles_of(const attestation::Selectors& selectors) const;
   const BundleSet& bundles() const;
   CacheCounts counts() const;
 

@@ -20,6 +20,7 @@ class X509Cache::Impl {
   // readers
   std::unique_ptr<Subscription> subscribe(attestation::Selectors selectors);
   const EntryIndex& index() const { return index_; }
+  std::vector<SharedBundle> bundles_of(const attestation::Selectors& selectors);
   const BundleSet& bundles() const { return bundle_cache_.bundles(); }
   CacheCounts counts() const;
   std::shared_ptr<const WorkloadUpdate> snapshot(SubscriberGroup& group);

@@ -3,7 +3,6 @@
 #include "agent/cli/agent_commands.h"
 #include "agent/cli/api_commands.h"
 #include "agent/cli/command.h"
-#include "agent/cli/missing_commands.h"
 
 namespace steeple::agent::cli {
 

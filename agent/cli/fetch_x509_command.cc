@@ -42,7 +42,7 @@ runtime::Result<void> show(const Flags& flags, runtime::BytesView message, std::
 runtime::Result<void> fetch(const Flags& flags, Context& context) {
   STEEPLE_TRY(socket, resolve_socket(flags.socket, context.environment));
   const auto started = std::chrono::steady_clock::now();
-  auto message = fetch_x509_svid(socket, deadline_of(flags.timeout));
+  auto message = fetch_first_message(socket, kFetchX509SvidPath, deadline_of(flags.timeout));
   if (!message) return runtime::grpc::to_error(message.error());
   runtime::Result<void> shown = show(flags, *message, std::chrono::steady_clock::now() - started, context);
   runtime::wipe_memory(message->data(), message->size());

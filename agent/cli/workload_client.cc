@@ -25,7 +25,6 @@ using runtime::grpc::ClientStream;
 using runtime::grpc::Status;
 using runtime::grpc::StatusCode;
 
-constexpr const char* kFetchX509Svid = "/SpiffeWorkloadAPI/FetchX509SVID";
 constexpr const char* kHealthCheck = "/grpc.health.v1.Health/Check";
 constexpr auto kBackoffStep = std::chrono::seconds(1);
 constexpr int kBackoffStepsMax = 30;
@@ -42,8 +41,9 @@ CallOptions workload_call(Deadline deadline, StopToken stop) {
   return options;
 }
 
-Task<Result<std::unique_ptr<ClientStream>, Status>> open_fetch(Channel& channel, Deadline deadline, StopToken stop) {
-  auto stream = co_await channel.open_stream(kFetchX509Svid, workload_call(deadline, stop));
+Task<Result<std::unique_ptr<ClientStream>, Status>> open_fetch(Channel& channel, const char* method, Deadline deadline,
+                                                               StopToken stop) {
+  auto stream = co_await channel.open_stream(method, workload_call(deadline, stop));
   if (!stream) co_return std::move(stream.error());
   if (Result<void, Status> sent = co_await (*stream)->send(BytesView()); !sent) {
     // The status that ended the call says more than the failed send.
@@ -54,11 +54,13 @@ Task<Result<std::unique_ptr<ClientStream>, Status>> open_fetch(Channel& channel,
   co_return std::move(*stream);
 }
 
-Task<Result<Bytes, Status>> fetch_first(Loop& loop, std::string socket, Deadline deadline) {
+Task<Result<Bytes, Status>> fetch_first(Loop& loop, std::string socket, const char* method, Deadline deadline,
+                                        bool* opened) {
   const std::unique_ptr<Channel> channel = make_channel(loop, socket);
   Result<Bytes, Status> answer = Status(StatusCode::kInternal, "server closed the stream without sending a response");
   {
-    auto stream = co_await open_fetch(*channel, deadline, StopToken());
+    auto stream = co_await open_fetch(*channel, method, deadline, StopToken());
+    if (opened) *opened = stream.has_value();
     if (!stream) {
       answer = std::move(stream.error());
     } else {
@@ -91,10 +93,10 @@ Task<Result<int, Status>> check_once(Loop& loop, std::string socket) {
   co_return answer;
 }
 
-Task<Result<Bytes, Status>> unary_once(Loop& loop, std::string socket, const char* method, Bytes request) {
+Task<Result<Bytes, Status>> unary_once(Loop& loop, std::string socket, const char* method, Bytes request,
+                                       CallOptions options) {
   const std::unique_ptr<Channel> channel = make_channel(loop, socket);
-  Result<Bytes, Status> message =
-      co_await channel->unary(method, std::move(request), CallOptions(Deadline::never(), StopToken()));
+  Result<Bytes, Status> message = co_await channel->unary(method, std::move(request), std::move(options));
   co_await channel->close(StopReason::kShutdown);
   co_return message;
 }
@@ -106,7 +108,7 @@ const Status& cancelled() {
 
 // One stream, until it ends. `received` counts its messages.
 Task<Status> follow(Channel& channel, WatchEvents& events, StopToken stop, int& received) {
-  auto stream = co_await open_fetch(channel, Deadline::never(), stop);
+  auto stream = co_await open_fetch(channel, kFetchX509SvidPath, Deadline::never(), stop);
   if (!stream) co_return std::move(stream.error());
   for (;;) {
     Result<std::optional<Bytes>, Status> message = co_await (*stream)->receive();
@@ -140,14 +142,23 @@ Task<std::string> watch_until_stopped(Loop& loop, std::string socket, WatchEvent
 
 }  // namespace
 
-Result<Bytes, Status> fetch_x509_svid(const std::string& socket, Deadline deadline) {
+Result<Bytes, Status> fetch_first_message(const std::string& socket, const char* method, Deadline deadline,
+                                          bool* opened) {
   Loop loop;
-  return runtime::run_until_done(loop, fetch_first(loop, socket, deadline));
+  return runtime::run_until_done(loop, fetch_first(loop, socket, method, deadline, opened));
+}
+
+Result<Bytes, Status> call_workload_api(const std::string& socket, const char* method, const std::string& request,
+                                        Deadline deadline) {
+  Loop loop;
+  return runtime::run_until_done(loop, unary_once(loop, socket, method, runtime::to_bytes(runtime::as_bytes(request)),
+                                                  workload_call(deadline, StopToken())));
 }
 
 Result<Bytes, Status> call_unary(const std::string& socket, const char* method, const std::string& request) {
   Loop loop;
-  return runtime::run_until_done(loop, unary_once(loop, socket, method, runtime::to_bytes(runtime::as_bytes(request))));
+  return runtime::run_until_done(loop, unary_once(loop, socket, method, runtime::to_bytes(runtime::as_bytes(request)),
+                                                  CallOptions(Deadline::never(), StopToken())));
 }
 
 Result<int, Status> check_health(const std::string& socket) {

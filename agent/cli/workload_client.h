@@ -12,9 +12,19 @@
 
 namespace steeple::agent::cli {
 
-// The first message of FetchX509SVID's stream.
-runtime::Result<runtime::Bytes, runtime::grpc::Status> fetch_x509_svid(const std::string& socket,
-                                                                       runtime::Deadline deadline);
+// The first message of a Workload API stream, such as "/SpiffeWorkloadAPI/FetchX509SVID". `opened`, if given: whether
+// the call reached the agent.
+runtime::Result<runtime::Bytes, runtime::grpc::Status> fetch_first_message(const std::string& socket,
+                                                                           const char* method,
+                                                                           runtime::Deadline deadline,
+                                                                           bool* opened = nullptr);
+
+// One unary call of the Workload API.
+runtime::Result<runtime::Bytes, runtime::grpc::Status> call_workload_api(const std::string& socket, const char* method,
+                                                                         const std::string& request,
+                                                                         runtime::Deadline deadline);
+
+inline constexpr const char* kFetchX509SvidPath = "/SpiffeWorkloadAPI/FetchX509SVID";
 
 // One unary call without metadata.
 runtime::Result<runtime::Bytes, runtime::grpc::Status> call_unary(const std::string& socket, const char* method,

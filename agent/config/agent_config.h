@@ -47,6 +47,16 @@ struct HealthCheckSettings {
   std::string ready_path;
 };
 
+// `experimental.ratelimit {}`: calls per second and caller of each method, 0: no limit.
+struct RateLimitSettings {
+  std::int64_t fetch_x509_svid = 0;
+  std::int64_t fetch_jwt_svid = 0;
+  std::int64_t fetch_x509_bundles = 0;
+  std::int64_t fetch_jwt_bundles = 0;
+  std::int64_t stream_secrets = 0;
+  std::int64_t fetch_secrets = 0;
+};
+
 struct AgentConfig {
   runtime::Logger log;
   bool logs_to_file = false;  // SIGUSR2 then reopens it
@@ -67,9 +77,14 @@ struct AgentConfig {
   bool disable_sds_api = false;
   SdsSettings sds;
   HealthCheckSettings health_checks;
+  bool allow_unauthenticated_verifiers = false;  // bundles for callers without an identity
+  std::vector<std::string> allowed_foreign_jwt_claims;
+  RateLimitSettings rate_limits;
 
   WorkloadKeyType workload_key_type = WorkloadKeyType::kEcP256;
-  std::int64_t x509_svid_cache_max_size = 0;       // 0: the default
+  std::int64_t x509_svid_cache_max_size = 0;  // 0: the default
+  std::int64_t jwt_svid_cache_max_size = 0;   // 0: the default
+  std::chrono::nanoseconds jwt_svid_cache_hit_timeout = std::chrono::seconds(30);
   std::chrono::nanoseconds availability_target{};  // 0: none
   std::chrono::nanoseconds sync_interval{};        // 0 or less: the default
   bool use_sync_authorized_entries = true;

@@ -103,6 +103,7 @@ Result<void> set_caches(const AgentSection& agent, AgentConfig& config) {
       return invalid(fmt::format("jwt_svid_cache_hit_timeout ({}) must be less than 30s", shown));
     }
     config.log.warning("The use of 'jwt_svid_cache_hit_timeout' is experimental");
+    config.jwt_svid_cache_hit_timeout = *timeout;
   }
   if (experimental.use_sync_authorized_entries) {
     config.log.warning(
@@ -114,6 +115,7 @@ Result<void> set_caches(const AgentSection& agent, AgentConfig& config) {
   if (agent.x509_svid_cache_max_size < 0) return invalid("x509_svid_cache_max_size should not be negative");
   config.x509_svid_cache_max_size = agent.x509_svid_cache_max_size;
   if (agent.jwt_svid_cache_max_size < 0) return invalid("jwt_svid_cache_max_size should not be negative");
+  config.jwt_svid_cache_max_size = agent.jwt_svid_cache_max_size;
   return {};
 }
 
@@ -223,6 +225,12 @@ void set_plain_values(const AgentSection& agent, AgentConfig& config) {
   config.server_address = agent.server_address;
   config.server_port = agent.server_port;
   config.data_dir = agent.data_dir;
+  config.allow_unauthenticated_verifiers = agent.allow_unauthenticated_verifiers;
+  config.allowed_foreign_jwt_claims = agent.allowed_foreign_jwt_claims;
+  const RateLimitSection& limits = agent.experimental.ratelimit;
+  config.rate_limits = {limits.fetch_x509_svid.value_or(0),    limits.fetch_jwt_svid.value_or(0),
+                        limits.fetch_x509_bundles.value_or(0), limits.fetch_jwt_bundles.value_or(0),
+                        limits.stream_secrets.value_or(0),     limits.fetch_secrets.value_or(0)};
   config.bootstrap.insecure = agent.insecure_bootstrap;
   config.bootstrap.path = agent.trust_bundle_path;
   config.bootstrap.url = agent.trust_bundle_url;

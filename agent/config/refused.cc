@@ -15,18 +15,9 @@ struct Refusal {
 
 constexpr Refusal kRefusals[] = {
     {"agent.authorized_delegates", [](const ConfigFile& f) { return !f.agent.authorized_delegates.empty(); }},
-    {"agent.allow_unauthenticated_verifiers",
-     [](const ConfigFile& f) { return f.agent.allow_unauthenticated_verifiers; }},
-    {"agent.allowed_foreign_jwt_claims",
-     [](const ConfigFile& f) { return !f.agent.allowed_foreign_jwt_claims.empty(); }},
-    {"agent.jwt_svid_cache_max_size", [](const ConfigFile& f) { return f.agent.jwt_svid_cache_max_size != 0; }},
     {"agent.trust_bundle_spiffe_workload_api",
      [](const ConfigFile& f) { return !f.agent.trust_bundle_spiffe_workload_api.empty(); }},
-    {"agent.experimental.jwt_svid_cache_hit_timeout",
-     [](const ConfigFile& f) { return !f.agent.experimental.jwt_svid_cache_hit_timeout.empty(); }},
     {"agent.experimental.require_pq_kem", [](const ConfigFile& f) { return f.agent.experimental.require_pq_kem; }},
-    {"agent.experimental.ratelimit",
-     [](const ConfigFile& f) { return f.agent.experimental.ratelimit != RateLimitSection{}; }},
     {"agent.experimental.broker", [](const ConfigFile& f) { return f.agent.experimental.broker.has_value(); }},
     {"agent.experimental.feature_flags",
      [](const ConfigFile& f) { return !f.agent.experimental.feature_flags.empty(); }},

@@ -45,4 +45,10 @@ void CallLog::debug(std::string_view message, LogFields fields) const {
   log(LogLevel::kDebug, message, std::move(fields));
 }
 
+void log_no_identity(const CallLog& log, const std::string& loggable) {
+  LogFields fields{{"registered", false}};
+  if (!loggable.empty()) fields.emplace_back("selectors", loggable);
+  log.error("No identity issued", std::move(fields));
+}
+
 }  // namespace steeple::agent

@@ -25,6 +25,9 @@ class CallLog {
   const runtime::grpc::ServerCall& call_;
 };
 
+// `No identity issued`; `loggable`: what loggable_selectors() gave.
+void log_no_identity(const CallLog& log, const std::string& loggable);
+
 // "/SpiffeWorkloadAPI/FetchX509SVID" -> "WorkloadAPI", "FetchX509SVID": the names that log lines and metrics use.
 struct CallNames {
   std::string_view service;

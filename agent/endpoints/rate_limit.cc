@@ -18,7 +18,7 @@ RateLimiter::RateLimiter(const runtime::Clock& clock, const std::vector<MethodLi
     : clock_(&clock) {
   runtime::Logger endpoints = log.with_subsystem("endpoints");
   for (const MethodLimit& limit : limits) {
-    if (limit.per_second == 0) continue;
+    if (limit.per_second <= 0) continue;
     limits_.push_back({limit.method, static_cast<double>(limit.per_second), {}, {}, clock.now()});
     endpoints.info("Workload API/SDS rate limiting enabled", {{"limit", limit.per_second}, {"method", limit.method}});
   }

@@ -17,8 +17,8 @@ namespace steeple::agent {
 inline constexpr std::size_t kRateBucketsMax = 10'000;
 
 struct MethodLimit {
-  std::string_view method;       // "/SpiffeWorkloadAPI/FetchX509SVID", static storage
-  std::uint32_t per_second = 0;  // also the burst; 0: no limit
+  std::string_view method;      // "/SpiffeWorkloadAPI/FetchX509SVID", static storage
+  std::int64_t per_second = 0;  // also the burst; 0: no limit
 };
 
 class RateLimiter {

@@ -21,6 +21,19 @@ Status stopping() { return make(StatusCode::kUnavailable, kStopping); }
 Status context_canceled() { return make(StatusCode::kCancelled, "context canceled"); }
 Status deadline_exceeded() { return make(StatusCode::kDeadlineExceeded, "context deadline exceeded"); }
 
+Status missing_audience() { return make(StatusCode::kInvalidArgument, "audience must be specified"); }
+Status missing_svid() { return make(StatusCode::kInvalidArgument, "svid must be specified"); }
+
+Status invalid_requested_id(const runtime::Error& error) {
+  return Status(StatusCode::kInvalidArgument, "invalid requested SPIFFE ID: " + error.message());
+}
+
+Status jwt_svid_not_fetched(const runtime::Error& error) {
+  return Status(StatusCode::kUnavailable, "could not fetch JWT-SVID: " + error.message());
+}
+
+Status invalid_jwt_svid(const runtime::Error& error) { return make(StatusCode::kInvalidArgument, error.message()); }
+
 Status bundle_not_available() {
   return make(StatusCode::kUnavailable, "could not serialize response: bundle not available");
 }

@@ -5,6 +5,7 @@
 #include "agent/server/bundle_conversion.h"
 #include "agent/server/channel_slot.h"
 #include "agent/server/entry_exchange.h"
+#include "agent/server/jwt_svid_answer.h"
 #include "agent/server/messages.h"
 #include "spire/api/server/agent/v1/agent.pb.h"
 #include "spire/api/server/bundle/v1/bundle.pb.h"
@@ -31,6 +32,7 @@ constexpr const char* kGetEntries = "/spire.api.server.entry.v1.Entry/GetAuthori
 constexpr const char* kGetBundle = "/spire.api.server.bundle.v1.Bundle/GetBundle";
 constexpr const char* kGetFederatedBundle = "/spire.api.server.bundle.v1.Bundle/GetFederatedBundle";
 constexpr const char* kBatchNewX509Svid = "/spire.api.server.svid.v1.SVID/BatchNewX509SVID";
+constexpr const char* kNewJwtSvid = "/spire.api.server.svid.v1.SVID/NewJWTSVID";
 constexpr const char* kRenewAgent = "/spire.api.server.agent.v1.Agent/RenewAgent";
 constexpr const char* kPostStatus = "/spire.api.server.agent.v1.Agent/PostStatus";
 constexpr const char* kFetchEntriesContext = "failed to fetch authorized entries";
@@ -66,6 +68,8 @@ class GrpcServerClient::Impl {
                                                                  StopToken stop);
   Task<ServerResult<std::vector<MintedChain>>> batch_new_x509_svid(std::vector<CsrItem> items, Deadline deadline,
                                                                    StopToken stop);
+  Task<ServerResult<SharedJwtSvid>> new_jwt_svid(std::string entry_id, std::vector<std::string> audience,
+                                                 Deadline deadline, StopToken stop);
   Task<ServerResult<Bytes>> renew_agent(Bytes csr, Deadline deadline, StopToken stop);
   Task<ServerResult<void>> post_status(std::string agent_version, Deadline deadline, StopToken stop);
 
@@ -267,6 +271,26 @@ Result<std::vector<MintedChain>> GrpcServerClient::Impl::read_minted(runtime::By
   return chains;
 }
 
+Task<ServerResult<SharedJwtSvid>> GrpcServerClient::Impl::new_jwt_svid(std::string entry_id,
+                                                                       std::vector<std::string> audience,
+                                                                       Deadline deadline, StopToken stop) {
+  STEEPLE_CO_TRY(shared, co_await lock_.share(deadline, stop));
+  ChannelSlot::Lease lease = slot_.acquire();
+  svid_api::NewJWTSVIDRequest request;
+  request.set_entry_id(std::move(entry_id));
+  for (std::string& name : audience) *request.add_audience() = std::move(name);
+  ServerResult<Bytes> answer = co_await unary(lease, kNewJwtSvid, serialize(request), deadline, stop);
+  if (!answer) {
+    lease.drop();
+    log_failure("Failed to fetch JWT SVID", answer.error());
+    co_return failed("failed to fetch JWT SVID", std::move(answer.error()));
+  }
+  Result<SharedJwtSvid> svid = read_jwt_svid_answer(*answer);
+  runtime::wipe_memory(answer->data(), answer->size());
+  if (!svid) co_return std::move(svid.error());
+  co_return std::move(*svid);
+}
+
 Task<ServerResult<Bytes>> GrpcServerClient::Impl::renew_agent(Bytes csr, Deadline deadline, StopToken stop) {
   ChannelSlot::Lease lease = slot_.acquire();
   spire::api::server::agent::v1::RenewAgentRequest request;
@@ -317,6 +341,11 @@ Task<ServerResult<std::optional<Bundle>>> GrpcServerClient::get_federated_bundle
 Task<ServerResult<std::vector<MintedChain>>> GrpcServerClient::batch_new_x509_svid(std::vector<CsrItem> items,
                                                                                    Deadline deadline, StopToken stop) {
   return impl_->batch_new_x509_svid(std::move(items), deadline, stop);
+}
+Task<ServerResult<SharedJwtSvid>> GrpcServerClient::new_jwt_svid(std::string entry_id,
+                                                                 std::vector<std::string> audience, Deadline deadline,
+                                                                 StopToken stop) {
+  return impl_->new_jwt_svid(std::move(entry_id), std::move(audience), deadline, stop);
 }
 Task<ServerResult<Bytes>> GrpcServerClient::renew_agent(Bytes csr, Deadline deadline, StopToken stop) {
   return impl_->renew_agent(std::move(csr), deadline, stop);

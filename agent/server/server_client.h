@@ -14,6 +14,7 @@
 #include "agent/server/rpc_channel.h"
 #include "agent/server/server_error.h"
 #include "agent/spiffe/bundle.h"
+#include "agent/spiffe/jwt_svid.h"
 #include "runtime/core/log.h"
 #include "runtime/task/task_group.h"
 
@@ -50,6 +51,11 @@ class ServerClient {
   virtual runtime::Task<ServerResult<std::vector<MintedChain>>> batch_new_x509_svid(std::vector<CsrItem> items,
                                                                                     runtime::Deadline deadline,
                                                                                     runtime::StopToken stop) = 0;
+  // For an entry of this agent. Error prefix `failed to fetch JWT SVID: `; the server's status is kept.
+  virtual runtime::Task<ServerResult<SharedJwtSvid>> new_jwt_svid(std::string entry_id,
+                                                                  std::vector<std::string> audience,
+                                                                  runtime::Deadline deadline,
+                                                                  runtime::StopToken stop) = 0;
   // For the rotation, which holds the lock alone: takes no lock itself. Gives the chain, concatenated DER.
   virtual runtime::Task<ServerResult<runtime::Bytes>> renew_agent(runtime::Bytes csr, runtime::Deadline deadline,
                                                                   runtime::StopToken stop) = 0;
@@ -79,6 +85,8 @@ class GrpcServerClient final : public ServerClient {
   runtime::Task<ServerResult<std::vector<MintedChain>>> batch_new_x509_svid(std::vector<CsrItem> items,
                                                                             runtime::Deadline deadline,
                                                                             runtime::StopToken stop) override;
+  runtime::Task<ServerResult<SharedJwtSvid>> new_jwt_svid(std::string entry_id, std::vector<std::string> audience,
+                                                          runtime::Deadline deadline, runtime::StopToken stop) override;
   runtime::Task<ServerResult<runtime::Bytes>> renew_agent(runtime::Bytes csr, runtime::Deadline deadline,
                                                           runtime::StopToken stop) override;
   runtime::Task<ServerResult<void>> post_status(std::string agent_version, runtime::Deadline deadline,

@@ -128,7 +128,9 @@ std::vector<std::string> key_members(std::string_view use, std::string_view key_
   auto text = [](std::string_view name, std::string_view value) {
     return fmt::format("\"{}\": {}", name, json_quote(value));
   };
-  std::vector<std::string> members{text("use", use), text("kty", numbers.rsa ? "RSA" : "EC")};
+  std::vector<std::string> members;
+  if (!use.empty()) members.push_back(text("use", use));
+  members.push_back(text("kty", numbers.rsa ? "RSA" : "EC"));
   if (!key_id.empty()) members.push_back(text("kid", key_id));
   if (!numbers.rsa) members.push_back(text("crv", fmt::format("P-{}", numbers.bits)));
   members.push_back(text(numbers.rsa ? "n" : "x", runtime::base64url_encode(numbers.first)));
@@ -146,6 +148,14 @@ std::string join_members(const std::vector<std::string>& members, std::string_vi
     out += fmt::format("\n{}{}{}", indent, members[i], i + 1 < members.size() ? "," : "");
   }
   return out;
+}
+
+std::string key_object(const std::vector<std::string>& members) {
+  return fmt::format("{{{}\n        }}", join_members(members, "            "));
+}
+
+std::string key_list(const std::vector<std::string>& keys) {
+  return keys.empty() ? "\"keys\": []" : fmt::format("\"keys\": [{}\n    ]", join_members(keys, "        "));
 }
 
 // Line ends and the indentation after them, and the blank after a member's name, all outside strings.
@@ -199,11 +209,8 @@ Result<Bundle> parse_bundle_document(const TrustDomain& trust_domain, std::strin
 }
 
 Result<std::string> format_bundle_document(const Bundle& bundle, bool indent) {
-  constexpr std::string_view kMemberIndent = "            ";
   std::vector<std::string> keys;
-  auto add = [&](const std::vector<std::string>& members) {
-    keys.push_back(fmt::format("{{{}\n        }}", join_members(members, kMemberIndent)));
-  };
+  auto add = [&](const std::vector<std::string>& members) { keys.push_back(key_object(members)); };
   for (const X509Authority& authority : bundle.x509_authorities()) {
     STEEPLE_TRY(numbers, runtime::public_key_numbers(authority.certificate.public_key()));
     add(key_members("x509-svid", "", numbers, authority.certificate.der()));
@@ -212,8 +219,7 @@ Result<std::string> format_bundle_document(const Bundle& bundle, bool indent) {
     STEEPLE_TRY(numbers, runtime::public_key_numbers(authority.public_key));
     add(key_members("jwt-svid", key_id, numbers, {}));
   }
-  std::vector<std::string> members{keys.empty() ? "\"keys\": []"
-                                                : fmt::format("\"keys\": [{}\n    ]", join_members(keys, "        "))};
+  std::vector<std::string> members{key_list(keys)};
   if (bundle.sequence_number().value_or(0) != 0) {
     members.push_back(fmt::format("\"spiffe_sequence\": {}", *bundle.sequence_number()));
   }
@@ -222,6 +228,15 @@ Result<std::string> format_bundle_document(const Bundle& bundle, bool indent) {
   }
   std::string document = fmt::format("{{{}\n}}", join_members(members, "    "));
   return indent ? document : compact(document);
+}
+
+std::string format_jwt_key_set(const Bundle& bundle) {
+  std::vector<std::string> keys;
+  for (const auto& [key_id, authority] : bundle.jwt_authorities()) {
+    Result<runtime::PublicKeyNumbers> numbers = runtime::public_key_numbers(authority.public_key);
+    if (numbers) keys.push_back(key_object(key_members("", key_id, *numbers, {})));
+  }
+  return fmt::format("{{\n    {}\n}}", key_list(keys));
 }
 
 }  // namespace steeple::agent

@@ -18,4 +18,8 @@ runtime::Result<Bundle> parse_bundle_document(const TrustDomain& trust_domain, s
 // spaces).
 runtime::Result<std::string> format_bundle_document(const Bundle& bundle, bool indent);
 
+// The JWK Set that workloads are told (endpoints 2.4): JWT keys alone, by key id, each on its own lines, without `use`
+// and SPIFFE's members. A key of a type other than EC and RSA is passed over.
+std::string format_jwt_key_set(const Bundle& bundle);
+
 }  // namespace steeple::agent

@@ -60,6 +60,7 @@ class Syncer::Impl {
   Task<Result<void>> wait_synced(Deadline deadline, StopToken stop);
   Task<Result<std::unique_ptr<Subscription>>> subscribe(attestation::Selectors selectors, Deadline deadline,
                                                         StopToken stop);
+  Task<Result<void>> wait_for_match(attestation::Selectors selectors, Deadline deadline, StopToken stop);
   bool synced() const { return last_sync_.has_value(); }
   X509Cache& cache() { return cache_; }
   std::optional<runtime::WallTime> last_sync() const { return last_sync_; }
@@ -225,13 +226,18 @@ Task<void> Syncer::Impl::early_pass(Deadline deadline, StopToken stop) {
   --early_waiters_;
 }
 
-Task<Result<std::unique_ptr<Subscription>>> Syncer::Impl::subscribe(attestation::Selectors selectors, Deadline deadline,
-                                                                    StopToken stop) {
+Task<Result<void>> Syncer::Impl::wait_for_match(attestation::Selectors selectors, Deadline deadline, StopToken stop) {
   STEEPLE_CO_CHECK(co_await wait_synced(deadline, stop));
   if (!selectors.empty() && !cache_.any_match(selectors)) {
     co_await early_pass(deadline, stop);
     if (stop.stop_requested()) co_return stop.error();
   }
+  co_return Result<void>();
+}
+
+Task<Result<std::unique_ptr<Subscription>>> Syncer::Impl::subscribe(attestation::Selectors selectors, Deadline deadline,
+                                                                    StopToken stop) {
+  STEEPLE_CO_CHECK(co_await wait_for_match(selectors, deadline, stop));
   co_return cache_.subscribe(std::move(selectors));
 }
 
@@ -245,6 +251,16 @@ Task<Result<void>> Syncer::wait_synced(Deadline deadline, StopToken stop) { retu
 Task<Result<std::unique_ptr<Subscription>>> Syncer::subscribe(attestation::Selectors selectors, Deadline deadline,
                                                               StopToken stop) {
   return impl_->subscribe(std::move(selectors), deadline, stop);
+}
+Task<Result<std::vector<SharedEntry>>> Syncer::matching_entries(attestation::Selectors selectors, Deadline deadline,
+                                                                StopToken stop) {
+  STEEPLE_CO_CHECK(co_await impl_->wait_for_match(selectors, deadline, stop));
+  co_return impl_->cache().matching_entries(selectors);
+}
+Task<Result<std::vector<SharedBundle>>> Syncer::bundles_of(attestation::Selectors selectors, Deadline deadline,
+                                                           StopToken stop) {
+  STEEPLE_CO_CHECK(co_await impl_->wait_synced(deadline, stop));
+  co_return impl_->cache().bundles_of(selectors);
 }
 X509Cache& Syncer::cache() { return impl_->cache(); }
 std::optional<runtime::WallTime> Syncer::last_sync() const { return impl_->last_sync(); }

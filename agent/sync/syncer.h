@@ -66,6 +66,12 @@ class Syncer final : public IdentitySource {
   runtime::Task<runtime::Result<std::unique_ptr<Subscription>>> subscribe(attestation::Selectors selectors,
                                                                           runtime::Deadline deadline,
                                                                           runtime::StopToken stop) override;
+  runtime::Task<runtime::Result<std::vector<SharedEntry>>> matching_entries(attestation::Selectors selectors,
+                                                                            runtime::Deadline deadline,
+                                                                            runtime::StopToken stop) override;
+  runtime::Task<runtime::Result<std::vector<SharedBundle>>> bundles_of(attestation::Selectors selectors,
+                                                                       runtime::Deadline deadline,
+                                                                       runtime::StopToken stop) override;
   X509Cache& cache();
   std::optional<runtime::WallTime> last_sync() const;
 

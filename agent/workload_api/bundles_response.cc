@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "agent/spiffe/jwks.h"
 #include "runtime/grpc/call.h"
 #include "spiffe/workload/workload.pb.h"
 
@@ -25,20 +26,33 @@ std::vector<SharedBundle> told(const WorkloadUpdate& update) {
 }
 
 // In a fixed order of the map, so that equal content has equal bytes.
-SharedBytes encode_bundles(const std::vector<SharedBundle>& bundles) {
+template <class Response>
+SharedBytes encoded(const Response& response) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    response.SerializeToCodedStream(&coded);
+  }
+  return runtime::grpc::make_message(runtime::as_bytes(bytes));
+}
+
+SharedBytes encode_x509(const std::vector<SharedBundle>& bundles) {
   X509BundlesResponse response;
   for (const SharedBundle& bundle : bundles) {
     runtime::Bytes der = bundle->x509_der();
     (*response.mutable_bundles())[bundle->trust_domain().id_string()].assign(der.begin(), der.end());
   }
-  std::string encoded;
-  {
-    google::protobuf::io::StringOutputStream stream(&encoded);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    response.SerializeToCodedStream(&coded);
+  return encoded(response);
+}
+
+SharedBytes encode_jwt(const std::vector<SharedBundle>& bundles) {
+  JWTBundlesResponse response;
+  for (const SharedBundle& bundle : bundles) {
+    (*response.mutable_bundles())[bundle->trust_domain().id_string()] = format_jwt_key_set(*bundle);
   }
-  return runtime::grpc::make_message(runtime::as_bytes(encoded));
+  return encoded(response);
 }
 
 }  // namespace
@@ -52,7 +66,7 @@ SharedBytes BundlesResponses::encode(const WorkloadUpdate& update) {
     return kept_.back().message;
   }
   if (kept_.size() == kBundlesResponsesKept) kept_.erase(kept_.begin());
-  SharedBytes message = encode_bundles(bundles);
+  SharedBytes message = kind_ == BundleKind::kX509 ? encode_x509(bundles) : encode_jwt(bundles);
   kept_.push_back({std::move(bundles), message});
   return message;
 }

@@ -1,5 +1,7 @@
 #include "agent/workload_api/workload_api.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "agent/cache/workload_update.h"
@@ -37,6 +39,7 @@ WorkloadApi& api_of(void* service) { return *static_cast<WorkloadApi*>(service);
 
 Task<Status> fetch_x509_svid(void* service, ServerCall& call) { return api_of(service).fetch_x509_svid(call); }
 Task<Status> fetch_x509_bundles(void* service, ServerCall& call) { return api_of(service).fetch_x509_bundles(call); }
+Task<Status> fetch_jwt_bundles(void* service, ServerCall& call) { return api_of(service).fetch_jwt_bundles(call); }
 
 Task<Status> refuse(ServerCall& call, std::string_view text) {
   Status header = check_security_header(call.path(), call.metadata());
@@ -74,6 +77,7 @@ WorkloadApi::WorkloadApi(CallerAttestor& callers, IdentitySource& identities, Ra
 void WorkloadApi::add_to(runtime::grpc::ServiceTable& table) {
   table.add(this, {{kFetchX509SvidMethod, MethodKind::kServerStream, &agent::fetch_x509_svid},
                    {kFetchX509BundlesMethod, MethodKind::kServerStream, &agent::fetch_x509_bundles},
+                   {kFetchJwtBundlesMethod, MethodKind::kServerStream, &agent::fetch_jwt_bundles},
                    {"/SpiffeWorkloadAPI/FetchWITSVID", MethodKind::kServerStream, &fetch_wit_svid},
                    {"/SpiffeWorkloadAPI/FetchWITBundles", MethodKind::kServerStream, &fetch_wit_bundles}});
 }
@@ -97,11 +101,7 @@ Task<Result<WorkloadApi::Opened, Status>> WorkloadApi::open(ServerCall& call, Ca
 }
 
 Status WorkloadApi::no_identity(const ServerCall& call, const CallLog& log, const std::string& loggable) const {
-  if (!callers_.is_own(call)) {
-    LogFields fields{{"registered", false}};
-    if (!loggable.empty()) fields.emplace_back("selectors", loggable);
-    log.error("No identity issued", std::move(fields));
-  }
+  if (!callers_.is_own(call)) log_no_identity(log, loggable);
   return status_text::no_identity_issued();
 }
 
@@ -142,8 +142,13 @@ Task<Status> WorkloadApi::fetch_x509_svid(ServerCall& call) {
   }
 }
 
-Task<Status> WorkloadApi::fetch_x509_bundles(ServerCall& call) {
+Task<Status> WorkloadApi::fetch_x509_bundles(ServerCall& call) { return stream_bundles(call, BundleKind::kX509); }
+Task<Status> WorkloadApi::fetch_jwt_bundles(ServerCall& call) { return stream_bundles(call, BundleKind::kJwt); }
+
+Task<Status> WorkloadApi::stream_bundles(ServerCall& call, BundleKind kind) {
   CallLog log(log_, call);
+  BundlesResponses& responses = kind == BundleKind::kX509 ? x509_bundles_ : jwt_bundles_;
+  const std::string_view name = kind == BundleKind::kX509 ? "X509" : "JWT";
   Result<Opened, Status> opened = co_await open(call, log);
   if (!opened) co_return std::move(opened.error());
   SharedBytes previous;
@@ -152,16 +157,16 @@ Task<Status> WorkloadApi::fetch_x509_bundles(ServerCall& call) {
     if (!update) co_return status_text::of_wait(update.error());
     bool entitled = options_.allow_unauthenticated_verifiers || !(*update)->identities().empty();
     if (!entitled) co_return no_identity(call, log, opened->loggable);
-    SharedBytes message = bundles_responses_.encode(**update);
+    SharedBytes message = responses.encode(**update);
     if (!message) {
-      log.error("Could not serialize X509 bundle response", {{"error", "bundle not available"}});
+      log.error(fmt::format("Could not serialize {} bundle response", name), {{"error", "bundle not available"}});
       co_return status_text::bundle_not_available();
     }
     if (previous && same_bytes(previous, message)) continue;
     previous = message;
     Result<void> sent = co_await call.send(std::move(message));
     if (!sent) {
-      log.error("Failed to send X509 bundle response", {{"error", sent.error()}});
+      log.error(fmt::format("Failed to send {} bundle response", name), {{"error", sent.error()}});
       co_return status_text::of_wait(sent.error());
     }
   }

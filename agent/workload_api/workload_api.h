@@ -1,5 +1,5 @@
-// SpiffeWorkloadAPI on the public socket, X.509 part (endpoints 2.1, 2.2, 2.6): security header, attestation, rate
-// limit, subscription, then every update until the caller leaves. A stream never ends with OK. The method table's
+// SpiffeWorkloadAPI on the public socket, the streams (endpoints 2.1, 2.2, 2.4, 2.6): security header, attestation,
+// rate limit, subscription, then every update until the caller leaves. A stream never ends with OK. The method table's
 // handlers work on this object, which keeps nothing of a call. Owned by the composition root; outlives the server. I/O
 // thread only.
 #pragma once
@@ -19,6 +19,7 @@ namespace steeple::agent {
 
 inline constexpr std::string_view kFetchX509SvidMethod = "/SpiffeWorkloadAPI/FetchX509SVID";
 inline constexpr std::string_view kFetchX509BundlesMethod = "/SpiffeWorkloadAPI/FetchX509Bundles";
+inline constexpr std::string_view kFetchJwtBundlesMethod = "/SpiffeWorkloadAPI/FetchJWTBundles";
 
 class WorkloadApi {
  public:
@@ -39,10 +40,12 @@ class WorkloadApi {
   // One call; `service` of the method table is this object.
   runtime::Task<runtime::grpc::Status> fetch_x509_svid(runtime::grpc::ServerCall& call);
   runtime::Task<runtime::grpc::Status> fetch_x509_bundles(runtime::grpc::ServerCall& call);
+  runtime::Task<runtime::grpc::Status> fetch_jwt_bundles(runtime::grpc::ServerCall& call);
 
  private:
   struct Opened;
   runtime::Task<runtime::Result<Opened, runtime::grpc::Status>> open(runtime::grpc::ServerCall& call, CallLog log);
+  runtime::Task<runtime::grpc::Status> stream_bundles(runtime::grpc::ServerCall& call, BundleKind kind);
   runtime::grpc::Status no_identity(const runtime::grpc::ServerCall& call, const CallLog& log,
                                     const std::string& loggable) const;
   void log_fetched(const runtime::grpc::ServerCall& call, const CallLog& log, const WorkloadUpdate& update) const;
@@ -53,7 +56,8 @@ class WorkloadApi {
   const runtime::Clock& clock_;
   Options options_;
   runtime::Logger log_;
-  BundlesResponses bundles_responses_;
+  BundlesResponses x509_bundles_{BundleKind::kX509};
+  BundlesResponses jwt_bundles_{BundleKind::kJwt};
 };
 
 }  // namespace steeple::agent

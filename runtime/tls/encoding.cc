@@ -67,7 +67,8 @@ Result<Bytes> decode(std::string_view text, const std::array<std::int8_t, 256>& 
       count = 0;
     }
   }
-  if (count == 1 || (padded && count != 0 && count + padding != 4)) return illegal(text.size());
+  bool cut = count == 1 || (padded && count != 0 && count + padding != 4);
+  if (cut) return illegal(padding > 0 ? text.size() : text.size() - static_cast<std::size_t>(count));
   if (count >= 2) out.push_back(static_cast<std::uint8_t>(group >> (6 * count - 8)));
   if (count == 3) out.push_back(static_cast<std::uint8_t>(group >> 2));
   return out;

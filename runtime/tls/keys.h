@@ -22,7 +22,17 @@ bool is_rsa(KeyType type);
 inline constexpr int kRsaBitsMin = 1024;
 inline constexpr int kRsaBitsMax = 16384;
 
-enum class SignatureScheme { kEcdsaSha256, kEcdsaSha384, kRsaPkcs1Sha256, kRsaPssSha256 };
+enum class SignatureScheme {
+  kEcdsaSha256,
+  kEcdsaSha384,
+  kEcdsaSha512,
+  kRsaPkcs1Sha256,
+  kRsaPkcs1Sha384,
+  kRsaPkcs1Sha512,
+  kRsaPssSha256,
+  kRsaPssSha384,
+  kRsaPssSha512,
+};
 
 class PrivateKey {
  public:

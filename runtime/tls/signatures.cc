@@ -15,21 +15,39 @@
 namespace steeple::runtime {
 namespace {
 
+bool is_pss_scheme(SignatureScheme scheme) {
+  return scheme == SignatureScheme::kRsaPssSha256 || scheme == SignatureScheme::kRsaPssSha384 ||
+         scheme == SignatureScheme::kRsaPssSha512;
+}
+
 bool is_rsa_scheme(SignatureScheme scheme) {
-  return scheme == SignatureScheme::kRsaPkcs1Sha256 || scheme == SignatureScheme::kRsaPssSha256;
+  return is_pss_scheme(scheme) || scheme == SignatureScheme::kRsaPkcs1Sha256 ||
+         scheme == SignatureScheme::kRsaPkcs1Sha384 || scheme == SignatureScheme::kRsaPkcs1Sha512;
 }
 
 // Fetched once: an implicit fetch for each operation costs microseconds in OpenSSL 3.0.
 const EVP_MD* digest_of(SignatureScheme scheme) {
   static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   static EVP_MD* const sha384 = EVP_MD_fetch(nullptr, "SHA384", nullptr);
-  return scheme == SignatureScheme::kEcdsaSha384 ? sha384 : sha256;
+  static EVP_MD* const sha512 = EVP_MD_fetch(nullptr, "SHA512", nullptr);
+  switch (scheme) {
+    case SignatureScheme::kEcdsaSha384:
+    case SignatureScheme::kRsaPkcs1Sha384:
+    case SignatureScheme::kRsaPssSha384:
+      return sha384;
+    case SignatureScheme::kEcdsaSha512:
+    case SignatureScheme::kRsaPkcs1Sha512:
+    case SignatureScheme::kRsaPssSha512:
+      return sha512;
+    default:
+      return sha256;
+  }
 }
 
 bool set_padding(EVP_PKEY_CTX* context, SignatureScheme scheme) {
   if (!is_rsa_scheme(scheme)) return true;
-  if (scheme == SignatureScheme::kRsaPkcs1Sha256) return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1;
-  return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1;
+  int padding = is_pss_scheme(scheme) ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING;
+  return EVP_PKEY_CTX_set_rsa_padding(context, padding) == 1;
 }
 
 OpensslPtr<EVP_PKEY> read_spki(BytesView spki) {

@@ -24,6 +24,7 @@ class FakeIdentitySource final : public agent::IdentitySource {
   void push(Update update) {
     for (FakeSubscription* open : open_) open->latest.set(update);
   }
+  void set_entries(std::vector<agent::SharedEntry> entries) { entries_ = std::move(entries); }
   std::size_t subscribers() const { return open_.size(); }
   const std::vector<attestation::Selectors>& asked() const { return asked_; }
 
@@ -36,6 +37,32 @@ class FakeIdentitySource final : public agent::IdentitySource {
     Update first = chooser_ ? chooser_(selectors) : first_;
     if (first) made->latest.set(first);
     co_return std::unique_ptr<agent::Subscription>(std::move(made));
+  }
+
+  // Those set, or those of the update the caller would start with.
+  runtime::Task<runtime::Result<std::vector<agent::SharedEntry>>> matching_entries(attestation::Selectors selectors,
+                                                                                   runtime::Deadline,
+                                                                                   runtime::StopToken) override {
+    if (failure_) co_return *failure_;
+    std::vector<agent::SharedEntry> entries = entries_;
+    Update first = chooser_ ? chooser_(selectors) : first_;
+    if (entries.empty() && first) {
+      for (const agent::Identity& identity : first->identities()) {
+        entries.push_back(std::make_shared<agent::RegistrationEntry>(identity.entry()));
+      }
+    }
+    co_return entries;
+  }
+  runtime::Task<runtime::Result<std::vector<agent::SharedBundle>>> bundles_of(attestation::Selectors selectors,
+                                                                              runtime::Deadline,
+                                                                              runtime::StopToken) override {
+    if (failure_) co_return *failure_;
+    std::vector<agent::SharedBundle> bundles;
+    if (Update first = chooser_ ? chooser_(selectors) : first_) {
+      bundles.push_back(first->own_bundle());
+      bundles.insert(bundles.end(), first->federated_bundles().begin(), first->federated_bundles().end());
+    }
+    co_return bundles;
   }
 
  private:
@@ -56,6 +83,7 @@ class FakeIdentitySource final : public agent::IdentitySource {
   std::function<Update(const attestation::Selectors&)> chooser_;
   std::unique_ptr<runtime::Error> failure_;
   std::vector<FakeSubscription*> open_;
+  std::vector<agent::SharedEntry> entries_;
   std::vector<attestation::Selectors> asked_;
 };
 

@@ -2,6 +2,8 @@
 // wrong answers on demand.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <functional>
 #include <map>
 #include <optional>
@@ -10,7 +12,9 @@
 #include <vector>
 
 #include "agent/server/server_client.h"
+#include "runtime/task/signal.h"
 #include "runtime/tls/csr.h"
+#include "runtime/tls/encoding.h"
 #include "tests/fakes/signing_authority.h"
 
 namespace steeple::tests {
@@ -30,6 +34,19 @@ class FakeServerClient final : public agent::ServerClient {
   std::chrono::nanoseconds svid_lifetime = std::chrono::hours(1);
   std::function<agent::MintedChain(const agent::CsrItem&, const runtime::Csr&)> mint_instead;
   std::optional<agent::ServerError> fail_entries, fail_bundle, fail_federated, fail_mint;
+
+  struct JwtAsked {
+    std::string entry_id;
+    std::vector<std::string> audience;
+  };
+  std::vector<JwtAsked> jwt_asked;
+  runtime::Deadline jwt_deadline;
+  std::optional<agent::ServerError> fail_jwt;
+  std::string jwt_key_id = "key-1";
+  agent::SpiffeId jwt_spiffe_id;
+  std::chrono::seconds jwt_lifetime{300};
+  std::unique_ptr<runtime::Signal> jwt_gate;
+  bool jwt_gate_open = false;
 
   int syncs = 0;
   int statuses_posted = 0;
@@ -79,6 +96,29 @@ class FakeServerClient final : public agent::ServerClient {
       chains.push_back(mint_instead ? mint_instead(item, csr) : sign(csr));
     }
     co_return std::move(chains);
+  }
+  // A token that says what it was asked for, or what `jwt_instead` gives; it comes when `jwt_gate` opens, if there is
+  // one.
+  Answer<agent::SharedJwtSvid> new_jwt_svid(std::string entry_id, std::vector<std::string> audience,
+                                            runtime::Deadline deadline, runtime::StopToken stop) override {
+    jwt_asked.push_back({entry_id, audience});
+    jwt_deadline = deadline;
+    const std::size_t number = jwt_asked.size();
+    if (jwt_gate) {
+      while (!jwt_gate_open) {
+        runtime::Result<void> waited = co_await jwt_gate->wait(deadline, stop);
+        if (!waited) co_return agent::ServerError(std::move(waited.error()));
+      }
+    }
+    if (fail_jwt) co_return *fail_jwt;
+    const agent::SpiffeId id = jwt_spiffe_id.empty() ? entries.at(entry_id).spiffe_id : jwt_spiffe_id;
+    const auto now = std::chrono::floor<std::chrono::seconds>(clock_.wall_now());
+    const std::string header = runtime::base64url_encode(
+        runtime::as_bytes(fmt::format(R"({{"alg":"ES256","kid":"{}","typ":"JWT"}})", jwt_key_id)));
+    const std::string token =
+        fmt::format("{}.{}.{}", header, "e30", runtime::base64url_encode(runtime::as_bytes(std::to_string(number))));
+    co_return std::make_shared<const agent::JwtSvid>(id, runtime::SecretBytes(runtime::as_bytes(token)), now,
+                                                     now + jwt_lifetime);
   }
   Answer<runtime::Bytes> renew_agent(runtime::Bytes, runtime::Deadline, runtime::StopToken) override {
     co_return runtime::Bytes();

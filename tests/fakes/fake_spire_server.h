@@ -195,6 +195,10 @@ class FakeServerClient final : public ServerClient {
                                                        runtime::StopToken) override {
     co_return not_there();
   }
+  Answer<SharedJwtSvid> new_jwt_svid(std::string, std::vector<std::string>, runtime::Deadline,
+                                     runtime::StopToken) override {
+    co_return not_there();
+  }
   Answer<runtime::Bytes> renew_agent(runtime::Bytes csr, runtime::Deadline, runtime::StopToken) override {
     ++server_.renewals;
     if (auto refusal = take_front(server_.renew_refusals)) {

@@ -23,7 +23,11 @@ class TestAuthority {
   agent::SharedBundle bundle() const {
     auto bundle = std::make_shared<agent::Bundle>(trust_domain_);
     bundle->add_x509_authority(certificate_);
+    for (const agent::JwtAuthority& authority : jwt_authorities_) bundle->add_jwt_authority(authority);
     return bundle;
+  }
+  void add_jwt_key(const std::string& key_id, const runtime::PrivateKey& key) {
+    jwt_authorities_.emplace_back(key_id, key.public_key());
   }
 
   agent::SharedX509Svid svid(const std::string& path) const {
@@ -65,6 +69,7 @@ class TestAuthority {
   std::chrono::seconds lifetime_;
   runtime::PrivateKey key_;
   runtime::Certificate certificate_;
+  std::vector<agent::JwtAuthority> jwt_authorities_;
 };
 
 }  // namespace steeple::tests

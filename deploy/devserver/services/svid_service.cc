@@ -148,7 +148,10 @@ Answer<types::JWTSVID> mint_jwt(ServerContext& context, const types::SPIFFEID* s
   for (const std::string& name : audience) {
     if (!name.empty()) wanted.audience.push_back(name);
   }
-  if (wanted.audience.empty()) return Status(StatusCode::kInvalidArgument, "at least one audience is required");
+  if (audience.empty()) return Status(StatusCode::kInvalidArgument, "at least one audience is required");
+  if (wanted.audience.empty()) {
+    return Status(StatusCode::kInternal, "failed to sign JWT-SVID: invalid JWT-SVID audience: cannot be empty");
+  }
   const JwtIssuer& issuer = context.authorities.jwt();
   wanted.spiffe_id = id->text();
   wanted.issued_at = context.now();

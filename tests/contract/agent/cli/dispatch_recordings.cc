@@ -62,18 +62,3 @@ TEST_CASE("Flags are refused as recorded") {
   // Left out: flag-068 needs an agent.
   check_recordings("flag-errors.jsonl", 83, {"flag-068"});
 }
-
-TEST_CASE("Commands that are not there yet say so by name") {
-  for (const std::string words : {"api fetch jwt", "api validate jwt"}) {
-    Recording recording;
-    for (std::size_t at = 0; at < words.size();) {
-      const std::size_t end = std::min(words.find(' ', at), words.size());
-      recording.arguments.push_back(words.substr(at, end - at));
-      at = end + 1;
-    }
-    const Printed printed = run_recording(recording);
-    CHECK(printed.exit == 1);
-    CHECK(printed.out.empty());
-    CHECK(printed.err == words + " is not available in this version of Steeple\n");
-  }
-}

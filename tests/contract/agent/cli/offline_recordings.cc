@@ -81,4 +81,8 @@ TEST_CASE("A listener that never answers is given up at the timeout") {
 }
 
 TEST_CASE("Fetching without an agent fails as recorded") { CHECK(check_recordings("fetch-x509.jsonl") >= 11); }
+TEST_CASE("Fetching a JWT without an agent, or without an audience, fails as recorded") {
+  CHECK(check_recordings("fetch-jwt.jsonl") == 3);
+}
+TEST_CASE("Validating a JWT without an agent fails as recorded") { CHECK(check_recordings("validate-jwt.jsonl") == 1); }
 TEST_CASE("Health without an agent is as recorded") { CHECK(check_recordings("healthcheck.jsonl") == 5); }

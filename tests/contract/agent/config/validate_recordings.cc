@@ -194,13 +194,8 @@ struct Refusal {
 constexpr std::string_view kUnavailable = " not available in this version of Steeple";
 const Refusal kRefusals[] = {
     {"authorized_delegates *=", "agent.authorized_delegates is"},
-    {"allow_unauthenticated_verifiers = true", "agent.allow_unauthenticated_verifiers is"},
-    {R"(allowed_foreign_jwt_claims"?( = |:)\[("|[0-9]|<<))", "agent.allowed_foreign_jwt_claims is"},
-    {"jwt_svid_cache_max_size = 5", "agent.jwt_svid_cache_max_size is"},
     {"trust_bundle_spiffe_workload_api=", "agent.trust_bundle_spiffe_workload_api is"},
-    {"jwt_svid_cache_hit_timeout=", "agent.experimental.jwt_svid_cache_hit_timeout is"},
     {"require_pq_kem", "agent.experimental.require_pq_kem is"},
-    {"ratelimit \\{", "agent.experimental.ratelimit is"},
     {"broker\"?[ :]\\{", "agent.experimental.broker is"},
     {"feature_flags", "agent.experimental.feature_flags is"},
     {"[Pp]rometheus", "telemetry.Prometheus is"},
@@ -224,25 +219,19 @@ constexpr std::string_view kOld = "booleans as SPIRE before 1.7 took them: accep
 constexpr std::string_view kRemoved = "a key that SPIRE removed: accepted with a warning";
 constexpr std::string_view kQuiet = "a warning in a place where SPIRE overlooks unknown keys";
 constexpr std::string_view kChain = "keys below a JSON document's first member are not unknown keys";
-constexpr std::string_view kOldVerifiers =
-    "time=\"<TIME>\" level=warning msg=\"Boolean is written in a way that newer SPIRE agents refuse; write true or "
-    "false\" "
-    "key=root.agent.allow_unauthenticated_verifiers\n";
 constexpr std::string_view kOldVerifiersValid =
     "time=\"<TIME>\" level=warning msg=\"Boolean is written in a way that newer SPIRE agents refuse; write true or "
     "false\" "
     "key=root.agent.allow_unauthenticated_verifiers\n<VALID>";
-constexpr std::string_view kVerifiersRefused =
-    "<INVALID>agent.allow_unauthenticated_verifiers is not available in this version of Steeple\n";
 #define IGNORED(keys, section) \
   "time=\"<TIME>\" level=warning msg=\"Unknown configuration ignored\" keys=" keys " section=" section "\n<VALID>"
 #define REMOVED(key, section)                                                                                         \
   "time=\"<TIME>\" level=warning msg=\"Configuration key has had no effect for several releases and can be removed\"" \
   " key=" key " section=" section "\n"
 const Exception kExceptions[] = {
-    {"bool-from-string-true", kOld, 1, kOldVerifiers, kVerifiersRefused},
-    {"bool-from-number-1", kOld, 1, kOldVerifiers, kVerifiersRefused},
-    {"bool-from-string-1", kOld, 1, kOldVerifiers, kVerifiersRefused},
+    {"bool-from-string-true", kOld, 0, kOldVerifiersValid, ""},
+    {"bool-from-number-1", kOld, 0, kOldVerifiersValid, ""},
+    {"bool-from-string-1", kOld, 0, kOldVerifiersValid, ""},
     {"bool-from-string-false", kOld, 0, kOldVerifiersValid, ""},
     {"bool-from-number-0", kOld, 0, kOldVerifiersValid, ""},
     {"string-bool", kOld, 0,

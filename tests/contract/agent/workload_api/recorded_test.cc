@@ -2,101 +2,14 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "agent/workload_api/workload_api.h"
 #include "spiffe/workload/workload.pb.h"
-#include "tests/fakes/endpoint_world.h"
-#include "tests/fakes/fake_identity_source.h"
-#include "tests/fakes/recorded_calls.h"
-#include "tests/fakes/test_authority.h"
+#include "tests/contract/agent/workload_api/recorded_world.h"
 
 using namespace steeple::agent;
 using namespace steeple::runtime;
 using namespace steeple::tests;
-using steeple::attestation::Selectors;
-using steeple::attestation::WorkloadAttestor;
-using steeple::attestation::WorkloadEngine;
 
 namespace {
-
-// Gives the caller the uid of the recording.
-class RecordedUidAttestor final : public WorkloadAttestor {
- public:
-  explicit RecordedUidAttestor(const int& uid) : uid_(uid) {}
-  std::string_view name() const override { return "unix"; }
-  Task<Result<Selectors>> attest(const ProcessHandle&, Deadline, StopToken) override {
-    co_return Selectors({{"unix", "uid:" + std::to_string(uid_)}});
-  }
-
- private:
-  const int& uid_;
-};
-
-WorkloadEngine::Attestors attestors_of(const int& uid) {
-  WorkloadEngine::Attestors attestors;
-  attestors.push_back(std::make_unique<RecordedUidAttestor>(uid));
-  return attestors;
-}
-
-// The entries of the recordings, by uid; entry ids are such that the order is the recorded one.
-class RecordedEntries {
- public:
-  FakeIdentitySource::Update update(int uid) const {
-    auto id = [&](const char* entry, const char* path, const char* hint = "", std::int64_t created = 0) {
-      return authority.identity(entry, path, hint, created);
-    };
-    switch (uid) {
-      case 3001:
-        return authority.update({id("a", "/workload/one")});
-      case 3002:
-        return authority.update({id("a", "/workload/two-a", "internal"), id("b", "/workload/two-b", "external")},
-                                {partner.bundle()});
-      case 3004:
-        return authority.update({id("a", "/workload/dup-a", "same", 100), id("b", "/workload/dup-b", "same", 200)});
-      case 3005:
-        return authority.update({id("a", "/workload/same", "h1"), id("b", "/workload/same", "h2")});
-      case 3006:
-        return authority.update({id("a", "/workload/down"), id("b", "/workload/admin"), id("c", "/workload/plain6")});
-      case 3007:
-        return authority.update({id("a", "/workload/fed")}, {partner.bundle(), third.bundle()});
-      case 3008:
-        return authority.update({id("a", "/workload/dns")});
-      default:
-        return authority.update({});
-    }
-  }
-  TestAuthority authority{"example.org"};
-  TestAuthority partner{"partner.test"};
-  TestAuthority third{"third.test"};
-};
-
-struct World {
-  explicit World(Backend backend)
-      : engine(loop, attestors_of(uid), log),
-        callers(engine),
-        identities(loop),
-        api(callers, identities, limits, clock, {}, log) {
-    identities.set_chooser([this](const Selectors&) { return entries.update(uid); });
-    api.add_to(table);
-    world = std::make_unique<EndpointWorld>(loop, backend, table, log);
-  }
-  CallOutcome make(const RecordedCall& call) {
-    uid = call.uid();
-    return run_until_done(loop, make_recorded_call(world->channel(), call));
-  }
-
-  Loop loop;
-  SystemClock clock;
-  Logger log;
-  int uid = 0;
-  RecordedEntries entries;
-  WorkloadEngine engine;
-  CallerAttestor callers;
-  FakeIdentitySource identities;
-  RateLimiter limits;
-  WorkloadApi api;
-  steeple::runtime::grpc::ServiceTable table;
-  std::unique_ptr<EndpointWorld> world;
-};
 
 template <class Map>
 std::set<std::string> keys_of(const Map& map) {
@@ -161,7 +74,7 @@ void check_file(const std::string& name, std::size_t least) {
   std::vector<RecordedCall> calls = read_recorded_calls(std::string(STEEPLE_TEST_DATA) + "/grpc/" + name);
   REQUIRE(calls.size() >= least);
   for (Backend backend : available_backends()) {
-    World world(backend);
+    RecordedWorld world(backend);
     for (const RecordedCall& call : calls) check(call, world.make(call));
   }
 }

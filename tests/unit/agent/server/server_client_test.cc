@@ -248,6 +248,49 @@ TEST_CASE("ServerClient gives one chain or refusal per CSR") {
   CHECK(short_answer.error().message() == "failed to batch new X509 SVID(s): 1 results for 2 requests");
 }
 
+TEST_CASE("ServerClient checks a JWT-SVID as SPIRE's agent does, and passes the server's refusal on") {
+  Fixture f;
+  spire::api::server::svid::v1::NewJWTSVIDResponse response;
+  std::string asked;
+  f.server.unary = [&](const std::string& path, const Bytes& request) -> tests::FakeRpcServer::Answer {
+    asked = path;
+    spire::api::server::svid::v1::NewJWTSVIDRequest message;
+    CHECK(parse(request, message));
+    CHECK(message.entry_id() == "e");
+    CHECK(message.audience_size() == 2);
+    return serialize(response);
+  };
+  auto ask = [&] { return f.run(f.client.new_jwt_svid("e", {"b", "a"}, kNever, {})); };
+  auto refusal = [&] {
+    auto answer = ask();
+    return answer ? std::string() : answer.error().message();
+  };
+  CHECK(refusal() == "JWTSVID response missing SVID");
+  CHECK(asked == "/spire.api.server.svid.v1.SVID/NewJWTSVID");
+  auto& svid = *response.mutable_svid();
+  svid.set_token("a.b.c");
+  CHECK(refusal() == "JWTSVID missing issued at");
+  svid.set_issued_at(2000);
+  CHECK(refusal() == "JWTSVID missing expires at");
+  svid.set_expires_at(1000);
+  CHECK(refusal() == "JWTSVID issued after it has expired");
+  svid.set_expires_at(3000);
+  svid.mutable_id()->set_trust_domain("example.org");
+  svid.mutable_id()->set_path("/");
+  CHECK(refusal() == "could not parse JWT-SVID SPIFFE ID: path cannot have a trailing slash");
+  svid.mutable_id()->set_path("/a");
+  auto good = ask();
+  REQUIRE(good);
+  CHECK((*good)->token() == "a.b.c");
+  CHECK((*good)->spiffe_id().text() == "spiffe://example.org/a");
+  CHECK((*good)->expires_at() - (*good)->issued_at() == std::chrono::seconds(1000));
+  f.server.unary = [&](const std::string&, const Bytes&) -> tests::FakeRpcServer::Answer {
+    return Status(StatusCode::kNotFound, "entry not found or not authorized");
+  };
+  CHECK(refusal() == "failed to fetch JWT SVID: rpc error: code = NotFound desc = entry not found or not authorized");
+  CHECK(f.logged("level=error msg=\"Failed to fetch JWT SVID\""));
+}
+
 TEST_CASE("ServerClient renews the agent and posts its status") {
   Fixture f;
   spire::api::server::agent::v1::RenewAgentResponse response;

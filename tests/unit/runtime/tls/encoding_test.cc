@@ -31,7 +31,8 @@ TEST_CASE("base64url is unpadded") {
   CHECK(to_text(*base64url_decode("__4")) == "\xff\xfe");
   CHECK_FALSE(base64url_decode("//4"));
   CHECK_FALSE(base64url_decode("__4="));
-  CHECK_FALSE(base64url_decode("_"));
+  CHECK(base64url_decode("_").error().message() == "illegal base64 data at input byte 0");
+  CHECK(base64url_decode("Zm9v_").error().message() == "illegal base64 data at input byte 4");
 }
 
 TEST_CASE("digests are those of the standards") {
