@@ -1,5 +1,7 @@
 #include "agent/app/catalog.h"
 
+#include <cstdlib>
+
 #include "agent/keys/disk_key_manager.h"
 #include "agent/keys/memory_key_manager.h"
 #include "attestation/node/table.h"
@@ -94,7 +96,8 @@ Result<Catalog> Catalog::load(AgentConfig& config, const attestation::WorkloadAt
     }
     STEEPLE_CHECK(catalog.make(plugin, config, parts));
     catalog.loaded_.push_back(Loaded{&plugin, read_data_text(plugin)});
-    if (plugin.name != attestation::kJoinTokenName) {  // has no keys, so nothing configures it
+    // What has no keys is not configured.
+    if (plugin.name != attestation::kJoinTokenName && plugin.name != attestation::kSystemdName) {
       fields.emplace_back("reconfigurable", plugin.data_file.has_value());
       catalog.log_.info("Configured plugin", fields);
       fields.pop_back();
@@ -129,6 +132,12 @@ Result<void> Catalog::make_workload_attestor(const PluginConfig& plugin, attesta
   } else if (plugin.name == attestation::kDockerName) {
     STEEPLE_TRY(keys, docker_attestor_keys(plugin, log_));
     config = docker_config(std::move(keys));
+  } else if (plugin.name == attestation::kSystemdName) {
+    attestation::SystemdConfig systemd;
+    if (const char* address = std::getenv("DBUS_SYSTEM_BUS_ADDRESS"); address && *address != '\0') {
+      systemd.bus_address = address;
+    }
+    config = std::move(systemd);
   } else {
     STEEPLE_TRY(keys, unix_attestor_keys(plugin, log_));
     config = attestation::UnixConfig{keys.discover_workload_path, keys.workload_size_limit};

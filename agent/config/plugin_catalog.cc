@@ -44,7 +44,7 @@ constexpr KnownPlugin kPlugins[] = {
     {"WorkloadAttestor", "docker", true, true},
     {"WorkloadAttestor", "k8s", true, true},
     {"WorkloadAttestor", "slurm"},
-    {"WorkloadAttestor", "systemd"},
+    {"WorkloadAttestor", "systemd", true, false},
     {"WorkloadAttestor", "unix", true, true},
     {"WorkloadAttestor", "windows"},
 };

@@ -13,13 +13,16 @@ struct Factory {
         std::make_unique<UnixAttestor>(config, parts.names, parts.loop, parts.workers));
   }
   Made operator()(DockerConfig& config) const { return DockerAttestor::make(std::move(config), parts.loop, parts.log); }
+  Made operator()(SystemdConfig& config) const {
+    return std::unique_ptr<WorkloadAttestor>(std::make_unique<SystemdAttestor>(config, parts.loop));
+  }
   Made operator()(K8sConfig& config) const { return K8sAttestor::make(std::move(config), parts.loop, parts.log); }
 };
 
 }  // namespace
 
 const std::vector<std::string_view>& built_in_workload_attestors() {
-  static const std::vector<std::string_view> names = {kDockerName, kK8sName, kUnixName};
+  static const std::vector<std::string_view> names = {kDockerName, kK8sName, kSystemdName, kUnixName};
   return names;
 }
 

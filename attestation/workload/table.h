@@ -10,11 +10,12 @@
 #include "attestation/workload/attestor.h"
 #include "attestation/workload/docker/docker_attestor.h"
 #include "attestation/workload/k8s/k8s_attestor.h"
+#include "attestation/workload/systemd/systemd_attestor.h"
 #include "attestation/workload/unix/unix_attestor.h"
 
 namespace steeple::attestation {
 
-using WorkloadAttestorConfig = std::variant<UnixConfig, K8sConfig, DockerConfig>;
+using WorkloadAttestorConfig = std::variant<UnixConfig, K8sConfig, DockerConfig, SystemdConfig>;
 
 // What attestors may use of the process. All of it outlives them.
 struct WorkloadAttestorParts {

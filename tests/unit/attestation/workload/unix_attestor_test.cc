@@ -167,7 +167,7 @@ TEST_CASE("UnixAttestor says when the process is gone") {
 
 TEST_CASE("The table makes what it names") {
   World world;
-  CHECK(built_in_workload_attestors() == std::vector<std::string_view>{"docker", "k8s", "unix"});
+  CHECK(built_in_workload_attestors() == std::vector<std::string_view>{"docker", "k8s", "systemd", "unix"});
   CHECK(is_built_in_workload_attestor("unix"));
   CHECK_FALSE(is_built_in_workload_attestor("slurm"));
   auto made = make_workload_attestor(UnixConfig{}, {world.loop, world.workers, world.names, {}});
