@@ -9,10 +9,12 @@
 #include "agent/endpoints/endpoints.h"
 #include "agent/health/health.h"
 #include "agent/health/health_listener.h"
+#include "agent/proto/descriptors.h"
 #include "agent/sds/sds_api.h"
 #include "agent/sync/jwt_fetcher.h"
 #include "agent/workload_api/jwt_api.h"
 #include "agent/workload_api/workload_api.h"
+#include "runtime/grpc/reflection.h"
 #include "runtime/loop/signals.h"
 #include "runtime/os/heap.h"
 #include "runtime/os/umask.h"
@@ -87,6 +89,7 @@ class App {
   std::optional<HealthService> health_;
   std::optional<HealthListener> health_listener_;
   runtime::grpc::ServiceTable table_;
+  runtime::grpc::ReflectionService reflection_{table_, public_descriptors()};
   std::unique_ptr<Endpoint> endpoint_;
   std::optional<AdminSide> admin_;
   std::optional<Life> life_;
@@ -259,6 +262,7 @@ Result<void> App::build_public_socket() {
   build_health_listener(probe);
   health_.emplace(loop_, std::move(probe), log_);
   health_->add_to(table_);
+  reflection_.add_to(table_);
   const std::string apis(api_names(!config_.disable_workload_api, !config_.disable_sds_api));
   if (config_.socket_path.empty()) {
     log_.with_subsystem("endpoints").info("Skipping agent APIs because public endpoint is disabled", {{"apis", apis}});

@@ -1,5 +1,7 @@
 #include "agent/endpoints/status_text.h"
 
+#include "runtime/grpc/framing.h"
+
 namespace steeple::agent::status_text {
 
 using runtime::ErrorCode;
@@ -7,8 +9,6 @@ using runtime::grpc::Status;
 using runtime::grpc::StatusCode;
 
 namespace {
-
-constexpr std::string_view kBadWireFormat = "proto: cannot parse invalid wire-format data";
 
 Status make(StatusCode code, std::string_view text) { return Status(code, std::string(text)); }
 
@@ -38,13 +38,10 @@ Status bundle_not_available() {
   return make(StatusCode::kUnavailable, "could not serialize response: bundle not available");
 }
 
-Status malformed_stream_request() {
-  return Status(StatusCode::kInternal,
-                "grpc: failed to unmarshal the received message: " + std::string(kBadWireFormat));
-}
+Status malformed_stream_request() { return runtime::grpc::undecodable_message(); }
 
 Status malformed_unary_request() {
-  return Status(StatusCode::kInternal, "grpc: error unmarshalling request: " + std::string(kBadWireFormat));
+  return make(StatusCode::kInternal, "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data");
 }
 
 Status rate_limited(std::string_view full_method) {

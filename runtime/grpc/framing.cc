@@ -47,6 +47,11 @@ Status message_too_large(std::size_t size, std::size_t size_max) {
                 fmt::format("grpc: received message larger than max ({} vs. {})", size, size_max));
 }
 
+Status undecodable_message() {
+  return Status(StatusCode::kInternal,
+                "grpc: failed to unmarshal the received message: proto: cannot parse invalid wire-format data");
+}
+
 Status check_message_flag(std::uint8_t flag) {
   if (flag == 0) return Status::ok();
   if (flag == 1) return Status(StatusCode::kInternal, "grpc: compressed flag set with identity or empty encoding");

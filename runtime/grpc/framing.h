@@ -37,6 +37,7 @@ class MessageReader {
 };
 
 Status message_too_large(std::size_t size, std::size_t size_max);
+Status undecodable_message();  // of a streaming call: no message of its type
 // OK for a plain message; the refusal for a compressed one or an unknown flag.
 Status check_message_flag(std::uint8_t flag);
 

@@ -72,7 +72,8 @@ Task<Result<Selectors>> K8sAttestor::find(ContainerIds query, Deadline deadline,
   STEEPLE_CO_TRY(hit, look_up(pods_.fresh(), query));
   if (hit) co_return std::move(*hit);
   const Logger log = log_.with({{"pod_uid", query.pod_uid}, {"container_id", query.container_id}});
-  for (std::int64_t attempt = 1;; ++attempt) {
+  PollAttempts attempts(config_.poll_retry_interval, loop_.now());
+  for (;;) {
     if (pods_.in_outage()) {
       STEEPLE_CO_TRY(known, answer_in_outage(query));
       if (known) {
@@ -96,6 +97,7 @@ Task<Result<Selectors>> K8sAttestor::find(ContainerIds query, Deadline deadline,
       co_return Selectors(**old);
     }
     const Error* fetch_error = fetched ? nullptr : &fetched.error();
+    const std::int64_t attempt = attempts.count(loop_.now());
     const Logger attempt_log = log.with({{"attempt", attempt}});
     if (attempt >= config_.max_poll_attempts) co_return give_up(attempt_log, fetch_error);
     log_retry(attempt_log, fetch_error);

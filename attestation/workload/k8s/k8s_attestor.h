@@ -1,8 +1,8 @@
 // The attestor `k8s` (attestation 1): the selectors of the pod and container a process runs in. The process' cgroup
 // gives the container's id; the node's kubelet says what that container is. A process in no container has no selectors
 // of this kind, at once. A container that the pod index knows costs no request; an unknown one waits for the kubelet to
-// list it, up to max_poll_attempts answers. In an outage of the kubelet the last good index answers for what it knows.
-// Owned by the workload engine; close() is awaited before it dies. I/O thread only.
+// list it, up to max_poll_attempts (fetch_policy.h). In an outage of the kubelet the last good index answers for what
+// it knows. Owned by the workload engine; close() is awaited before it dies. I/O thread only.
 #pragma once
 
 #include <functional>

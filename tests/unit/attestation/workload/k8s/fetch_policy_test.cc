@@ -24,21 +24,58 @@ std::chrono::nanoseconds fetch(FetchPolicy& policy, const std::string& id, Stead
 
 }  // namespace
 
-TEST_CASE("A miss asks at once, then 50 ms doubling to the interval") {
+TEST_CASE("A miss asks at once, then after 50 ms, every 100 ms for three seconds, then doubling to the interval") {
   FetchPolicy policy = policy_of();
   SteadyTime now = start;
   CHECK_FALSE(policy.wanted());
   CHECK(fetch(policy, "c", now, true) == 0ms);
-  for (auto wait : {50ms, 100ms, 200ms, 400ms, 500ms, 500ms}) CHECK(fetch(policy, "c", now, true) == wait);
+  CHECK(fetch(policy, "c", now, true) == 50ms);
+  while (now < start + kEagerTime) CHECK(fetch(policy, "c", now, true) == 100ms);
+  for (auto wait : {200ms, 400ms, 500ms, 500ms}) CHECK(fetch(policy, "c", now, true) == wait);
+}
+
+TEST_CASE("A waiter's attempts take the time they take with a request in each interval") {
+  FetchPolicy policy = policy_of();
+  SteadyTime now = start;
+  PollAttempts attempts(500ms, now);
+  std::int64_t last = 0;
+  int answers = 0;
+  while (last < 60) {
+    fetch(policy, "c", now, true);
+    const std::int64_t attempt = attempts.count(now);
+    CHECK((attempt == last || attempt == last + 1));
+    last = attempt;
+    ++answers;
+  }
+  CHECK(now - start >= 29500ms);
+  CHECK(now - start <= 30s);
+  CHECK(answers > 80);
+}
+
+TEST_CASE("A kubelet that hangs uses up one attempt an answer") {
+  PollAttempts attempts(500ms, start);
+  for (int i = 1; i <= 5; ++i) CHECK(attempts.count(start + i * 10s) == i);
+}
+
+TEST_CASE("A kubelet that takes long to answer is left alone for as long again") {
+  FetchPolicy policy = policy_of();
+  policy.miss("c", start);
+  policy.started(start);
+  policy.finished(true, start + 120ms);
+  CHECK(policy.next_start(start + 120ms) == start + 240ms);
+  policy.started(start + 240ms);
+  policy.finished(true, start + 3s);
+  CHECK(policy.next_start(start + 240ms) == start + 740ms);
 }
 
 TEST_CASE("Another container's miss starts anew, one remembered does not") {
   FetchPolicy policy = policy_of();
   SteadyTime now = start;
-  for (int i = 0; i < 6; ++i) fetch(policy, "slow", now, true);
+  while (now < start + kEagerTime + 2s) fetch(policy, "slow", now, true);
   CHECK(fetch(policy, "slow", now, true) == 500ms);
   CHECK(fetch(policy, "new", now, true) == 50ms);
-  for (int i = 0; i < 6; ++i) fetch(policy, "slow", now, true);
+  const SteadyTime second = now;
+  while (now < second + kEagerTime + 2s) fetch(policy, "slow", now, true);
   CHECK(fetch(policy, "new", now, true) == 500ms);
   now += kMissRemembered;
   CHECK(fetch(policy, "new", now, true) == 0ms);
