@@ -51,10 +51,10 @@ const AuthorityRecord* Authorities::newest(AuthorityKind kind, AuthorityStatus s
   return found == records.rend() ? nullptr : &*found;
 }
 
-const AuthorityRecord* Authorities::find(const std::string& id) const {
+const AuthorityRecord* Authorities::find(AuthorityKind kind, const std::string& id) const {
   const auto& records = all();
-  auto found =
-      std::find_if(records.begin(), records.end(), [&](const AuthorityRecord& known) { return known.id == id; });
+  auto found = std::find_if(records.begin(), records.end(),
+                            [&](const AuthorityRecord& known) { return known.kind == kind && known.id == id; });
   return found == records.end() ? nullptr : &*found;
 }
 
@@ -187,14 +187,10 @@ Result<void> Authorities::prune() {
   return keys_.keep_only(wanted);
 }
 
-Result<AuthorityRecord> Authorities::prepare_x509() { return prepare(AuthorityKind::kX509); }
-
-Result<AuthorityRecord> Authorities::activate_x509(const std::string& id) {
-  const AuthorityRecord* known = find(id);
+Result<AuthorityRecord> Authorities::activate(AuthorityKind kind, const std::string& id) {
+  const AuthorityRecord* known = find(kind, id);
   if (id.empty()) return refused("no authority ID provided");
-  if (known == nullptr || known->kind != AuthorityKind::kX509 || known->status != AuthorityStatus::kPrepared) {
-    return refused("unexpected authority ID");
-  }
+  if (known == nullptr || known->status != AuthorityStatus::kPrepared) return refused("unexpected authority ID");
   AuthorityRecord next = *known;
   STEEPLE_CHECK(activate(next));
   next.status = AuthorityStatus::kActive;
@@ -202,39 +198,49 @@ Result<AuthorityRecord> Authorities::activate_x509(const std::string& id) {
 }
 
 // Any old authority may be tainted, where SPIRE knows only the latest one.
-Result<AuthorityRecord> Authorities::taint_x509(const std::string& id) {
-  const AuthorityRecord* known = find(id);
+Result<AuthorityRecord> Authorities::taint(AuthorityKind kind, const std::string& id) {
+  const AuthorityRecord* known = find(kind, id);
   if (id.empty()) return refused("no authority ID provided");
-  if (known == nullptr || known->kind != AuthorityKind::kX509) return refused("unexpected authority ID");
+  if (known == nullptr) return refused("unexpected authority ID");
   if (known->status == AuthorityStatus::kActive) return refused("unable to taint current local authority");
   if (known->status != AuthorityStatus::kOld) return refused("only Old local authorities can be tainted");
-  if (known->tainted) return refused("root CA is already tainted");
+  if (known->tainted) {
+    return refused(kind == AuthorityKind::kX509 ? "root CA is already tainted" : "key is already tainted");
+  }
   AuthorityRecord tainted = *known;
   tainted.tainted = true;
   STEEPLE_CHECK(datastore_.write([&]() -> Result<void> {
     STEEPLE_CHECK(datastore_.authorities().update(tainted));
     return datastore_.authorities().bump_sequence_number();
   }));
-  log_.info("X.509 authority tainted successfully", {{"local_authority_id", id}});
+  log_.info(std::string(name_of(kind)) + " authority tainted successfully", {{"local_authority_id", id}});
   return tainted;
 }
 
-Result<AuthorityRecord> Authorities::revoke_x509(const std::string& id) {
-  const AuthorityRecord* known = find(id);
-  if (id.empty()) return refused("invalid authority ID: no authority ID provided");
-  if (known != nullptr && known->status == AuthorityStatus::kActive) {
-    return refused("invalid authority ID: unable to use current authority");
+Result<void> Authorities::check_revocable(AuthorityKind kind, const std::string& id) const {
+  const bool x509 = kind == AuthorityKind::kX509;
+  const AuthorityRecord* known = find(kind, id);
+  auto invalid = [](std::string_view why) { return refused("invalid authority ID: " + std::string(why)); };
+  if (id.empty()) return invalid("no authority ID provided");
+  if (known != nullptr && known->status == AuthorityStatus::kActive) return invalid("unable to use current authority");
+  if (x509 && (known == nullptr || known->status != AuthorityStatus::kOld)) {
+    return invalid("only Old local authority can be revoked");
   }
-  if (known == nullptr || known->kind != AuthorityKind::kX509 || known->status != AuthorityStatus::kOld) {
-    return refused("invalid authority ID: only Old local authority can be revoked");
-  }
-  if (!known->tainted) return refused("it is not possible to revoke an untainted root CA");
-  AuthorityRecord revoked = *known;
+  if (known == nullptr) return invalid("no JWT authority found with provided authority ID");
+  if (known->status == AuthorityStatus::kPrepared) return invalid("unable to use a prepared key");
+  if (known->tainted) return {};
+  return refused(x509 ? "it is not possible to revoke an untainted root CA"
+                      : "it is not possible to revoke an untainted key");
+}
+
+Result<AuthorityRecord> Authorities::revoke(AuthorityKind kind, const std::string& id) {
+  STEEPLE_CHECK(check_revocable(kind, id));
+  AuthorityRecord revoked = *find(kind, id);
   STEEPLE_CHECK(datastore_.write([&]() -> Result<void> {
     STEEPLE_CHECK(datastore_.authorities().erase(id));
     return datastore_.authorities().bump_sequence_number();
   }));
-  log_.info("X.509 authority revoked successfully", {{"local_authority_id", id}});
+  log_.info(std::string(name_of(kind)) + " authority revoked successfully", {{"local_authority_id", id}});
   STEEPLE_CHECK(prune());
   return revoked;
 }

@@ -49,22 +49,23 @@ class Authorities {
   // Newest of that status, or null.
   const AuthorityRecord* newest(AuthorityKind kind, AuthorityStatus status) const;
 
-  runtime::Result<AuthorityRecord> prepare_x509();
-  runtime::Result<AuthorityRecord> activate_x509(const std::string& id);
-  runtime::Result<AuthorityRecord> taint_x509(const std::string& id);
-  runtime::Result<AuthorityRecord> revoke_x509(const std::string& id);
+  // By hand. kInvalidArgument with the real server's text for an id that may not be used so.
+  runtime::Result<AuthorityRecord> prepare(AuthorityKind kind);
+  runtime::Result<AuthorityRecord> activate(AuthorityKind kind, const std::string& id);
+  runtime::Result<AuthorityRecord> taint(AuthorityKind kind, const std::string& id);
+  runtime::Result<AuthorityRecord> revoke(AuthorityKind kind, const std::string& id);
 
  private:
   Authorities(Datastore& datastore, KeyStore keys, const runtime::Clock& clock, agent::TrustDomain trust_domain,
               std::chrono::seconds ttl, runtime::Logger log);
   runtime::Result<AuthorityRecord> make(AuthorityKind kind);
-  runtime::Result<AuthorityRecord> prepare(AuthorityKind kind);
   runtime::Result<void> activate(AuthorityRecord next);
+  runtime::Result<void> check_revocable(AuthorityKind kind, const std::string& id) const;
   runtime::Result<void> maintain(AuthorityKind kind);
   runtime::Result<void> prune();
   runtime::Result<void> load_active(AuthorityKind kind);
   runtime::Result<void> ensure_active(AuthorityKind kind);
-  const AuthorityRecord* find(const std::string& id) const;
+  const AuthorityRecord* find(AuthorityKind kind, const std::string& id) const;
 
   Datastore& datastore_;
   KeyStore keys_;

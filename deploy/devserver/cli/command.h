@@ -1,5 +1,5 @@
-// The development server's commands: `spire-server`'s words, flags, output and exit codes (server-sync 8.7), and `x509
-// ...`. To add one: its function, a row in commands.cc.
+// The development server's commands: `spire-server`'s words, flags, output and exit codes (server-sync 8.7), `x509
+// ...` and `jwt ...`. To add one: its function, a row in commands.cc.
 #pragma once
 
 #include <span>
@@ -71,6 +71,13 @@ int run_bundle_delete(const Words& arguments, Terminal& terminal);
 int run_bundle_list(const Words& arguments, Terminal& terminal);
 int run_bundle_set(const Words& arguments, Terminal& terminal);
 int run_bundle_show(const Words& arguments, Terminal& terminal);
+int run_jwt_activate(const Words& arguments, Terminal& terminal);
+int run_jwt_mint(const Words& arguments, Terminal& terminal);
+int run_jwt_prepare(const Words& arguments, Terminal& terminal);
+int run_jwt_revoke(const Words& arguments, Terminal& terminal);
+int run_jwt_rotate(const Words& arguments, Terminal& terminal);
+int run_jwt_show(const Words& arguments, Terminal& terminal);
+int run_jwt_taint(const Words& arguments, Terminal& terminal);
 int run_x509_activate(const Words& arguments, Terminal& terminal);
 int run_x509_prepare(const Words& arguments, Terminal& terminal);
 int run_x509_revoke(const Words& arguments, Terminal& terminal);

@@ -1,5 +1,7 @@
-// spire.api.server.localauthority.v1.LocalAuthority, the X.509 half: prepare, activate, taint and revoke authorities by
+// spire.api.server.localauthority.v1.LocalAuthority: prepare, activate, taint and revoke authorities of both kinds by
 // hand.
+#include <fmt/format.h>
+
 #include "deploy/devserver/services/messages.h"
 #include "deploy/devserver/services/rules.h"
 #include "spire/api/server/localauthority/v1/localauthority.pb.h"
@@ -18,73 +20,80 @@ void set_state(v1::AuthorityState& out, const AuthorityRecord& authority) {
   out.set_expires_at(authority.not_after);
 }
 
-Status failed(std::string_view doing, const Error& error) {
-  if (error.code() == runtime::ErrorCode::kInvalidArgument)
-    return Status(StatusCode::kInvalidArgument, error.message());
-  return status_of(StatusCode::kInternal, doing, &error);
-}
-
-Answer<v1::GetX509AuthorityStateResponse> get_state(ServerContext& context, const Caller&,
-                                                    const v1::GetX509AuthorityStateRequest&) {
-  v1::GetX509AuthorityStateResponse response;
-  auto newest = [&](AuthorityStatus status) { return context.authorities.newest(AuthorityKind::kX509, status); };
+// Both kinds have messages of the same shape.
+template <AuthorityKind kind, class Request, class Response>
+Answer<Response> get_state(ServerContext& context, const Caller&, const Request&) {
+  Response response;
+  auto newest = [&](AuthorityStatus status) { return context.authorities.newest(kind, status); };
   if (auto* active = newest(AuthorityStatus::kActive)) set_state(*response.mutable_active(), *active);
   if (auto* prepared = newest(AuthorityStatus::kPrepared)) set_state(*response.mutable_prepared(), *prepared);
   if (auto* old = newest(AuthorityStatus::kOld)) set_state(*response.mutable_old(), *old);
   return response;
 }
 
-Answer<v1::PrepareX509AuthorityResponse> prepare(ServerContext& context, const Caller&,
-                                                 const v1::PrepareX509AuthorityRequest&) {
-  auto authority = context.authorities.prepare_x509();
-  if (!authority) return failed("failed to prepare X.509 authority", authority.error());
-  context.authorities_changed();
-  v1::PrepareX509AuthorityResponse response;
+constexpr std::string_view name_of(AuthorityKind kind) { return kind == AuthorityKind::kX509 ? "X.509" : "JWT"; }
+
+Status failed(std::string_view verb, AuthorityKind kind, const Error& error) {
+  if (error.code() == runtime::ErrorCode::kInvalidArgument) {
+    return Status(StatusCode::kInvalidArgument, error.message());
+  }
+  return status_of(StatusCode::kInternal, fmt::format("failed to {} {} authority", verb, name_of(kind)), &error);
+}
+
+template <AuthorityKind kind, class Request, class Response>
+Answer<Response> prepare(ServerContext& context, const Caller&, const Request&) {
+  auto authority = context.authorities.prepare(kind);
+  if (!authority) return failed("prepare", kind, authority.error());
+  if (kind == AuthorityKind::kX509) context.authorities_changed();
+  Response response;
   set_state(*response.mutable_prepared_authority(), *authority);
   return response;
 }
 
-Answer<v1::ActivateX509AuthorityResponse> activate(ServerContext& context, const Caller&,
-                                                   const v1::ActivateX509AuthorityRequest& request) {
-  auto authority = context.authorities.activate_x509(request.authority_id());
-  if (!authority) return failed("failed to activate X.509 authority", authority.error());
-  v1::ActivateX509AuthorityResponse response;
+template <AuthorityKind kind, class Request, class Response>
+Answer<Response> activate(ServerContext& context, const Caller&, const Request& request) {
+  auto authority = context.authorities.activate(kind, request.authority_id());
+  if (!authority) return failed("activate", kind, authority.error());
+  Response response;
   set_state(*response.mutable_activated_authority(), *authority);
   return response;
 }
 
-Answer<v1::TaintX509AuthorityResponse> taint(ServerContext& context, const Caller&,
-                                             const v1::TaintX509AuthorityRequest& request) {
-  auto authority = context.authorities.taint_x509(request.authority_id());
-  if (!authority) return failed("failed to taint X.509 authority", authority.error());
-  context.authorities_changed();
-  v1::TaintX509AuthorityResponse response;
+template <AuthorityKind kind, class Request, class Response>
+Answer<Response> taint(ServerContext& context, const Caller&, const Request& request) {
+  auto authority = context.authorities.taint(kind, request.authority_id());
+  if (!authority) return failed("taint", kind, authority.error());
+  if (kind == AuthorityKind::kX509) context.authorities_changed();
+  Response response;
   set_state(*response.mutable_tainted_authority(), *authority);
   return response;
 }
 
-Answer<v1::RevokeX509AuthorityResponse> revoke(ServerContext& context, const Caller&,
-                                               const v1::RevokeX509AuthorityRequest& request) {
-  auto authority = context.authorities.revoke_x509(request.authority_id());
-  if (!authority) return failed("failed to revoke X.509 authority", authority.error());
-  context.authorities_changed();
-  v1::RevokeX509AuthorityResponse response;
+template <AuthorityKind kind, class Request, class Response>
+Answer<Response> revoke(ServerContext& context, const Caller&, const Request& request) {
+  auto authority = context.authorities.revoke(kind, request.authority_id());
+  if (!authority) return failed("revoke", kind, authority.error());
+  if (kind == AuthorityKind::kX509) context.authorities_changed();
+  Response response;
   set_state(*response.mutable_revoked_authority(), *authority);
   return response;
 }
 
-#define STEEPLE_AUTHORITY_RPC(name) "/spire.api.server.localauthority.v1.LocalAuthority/" name
+// One row: the method NAME of KIND, answered by FUNCTION above.
+#define STEEPLE_AUTHORITY_RPC(name, kind, function)                                                  \
+  {"/spire.api.server.localauthority.v1.LocalAuthority/" #name, MethodKind::kUnary, kLocal | kAdmin, \
+   &unary<v1::name##Request, function<AuthorityKind::kind, v1::name##Request, v1::name##Response>>}
 constexpr Rpc kRpcs[] = {
-    {STEEPLE_AUTHORITY_RPC("GetX509AuthorityState"), MethodKind::kUnary, kLocal | kAdmin,
-     &unary<v1::GetX509AuthorityStateRequest, get_state>},
-    {STEEPLE_AUTHORITY_RPC("PrepareX509Authority"), MethodKind::kUnary, kLocal | kAdmin,
-     &unary<v1::PrepareX509AuthorityRequest, prepare>},
-    {STEEPLE_AUTHORITY_RPC("ActivateX509Authority"), MethodKind::kUnary, kLocal | kAdmin,
-     &unary<v1::ActivateX509AuthorityRequest, activate>},
-    {STEEPLE_AUTHORITY_RPC("TaintX509Authority"), MethodKind::kUnary, kLocal | kAdmin,
-     &unary<v1::TaintX509AuthorityRequest, taint>},
-    {STEEPLE_AUTHORITY_RPC("RevokeX509Authority"), MethodKind::kUnary, kLocal | kAdmin,
-     &unary<v1::RevokeX509AuthorityRequest, revoke>},
+    STEEPLE_AUTHORITY_RPC(GetX509AuthorityState, kX509, get_state),
+    STEEPLE_AUTHORITY_RPC(PrepareX509Authority, kX509, prepare),
+    STEEPLE_AUTHORITY_RPC(ActivateX509Authority, kX509, activate),
+    STEEPLE_AUTHORITY_RPC(TaintX509Authority, kX509, taint),
+    STEEPLE_AUTHORITY_RPC(RevokeX509Authority, kX509, revoke),
+    STEEPLE_AUTHORITY_RPC(GetJWTAuthorityState, kJwt, get_state),
+    STEEPLE_AUTHORITY_RPC(PrepareJWTAuthority, kJwt, prepare),
+    STEEPLE_AUTHORITY_RPC(ActivateJWTAuthority, kJwt, activate),
+    STEEPLE_AUTHORITY_RPC(TaintJWTAuthority, kJwt, taint),
+    STEEPLE_AUTHORITY_RPC(RevokeJWTAuthority, kJwt, revoke),
 };
 
 }  // namespace

@@ -114,28 +114,31 @@ TEST_CASE("Authorities are prepared, activated, tainted and revoked by hand, eac
   World world;
   std::string first = world.active();
   std::uint64_t sequence = world.authorities->sequence_number();
-  CHECK(message(world.authorities->taint_x509(first)) == "unable to taint current local authority");
-  CHECK(message(world.authorities->activate_x509("")) == "no authority ID provided");
-  CHECK(message(world.authorities->activate_x509(first)) == "unexpected authority ID");
-  CHECK(message(world.authorities->revoke_x509(first)) == "invalid authority ID: unable to use current authority");
+  CHECK(message(world.authorities->taint(AuthorityKind::kX509, first)) == "unable to taint current local authority");
+  CHECK(message(world.authorities->activate(AuthorityKind::kX509, "")) == "no authority ID provided");
+  CHECK(message(world.authorities->activate(AuthorityKind::kX509, first)) == "unexpected authority ID");
+  CHECK(message(world.authorities->revoke(AuthorityKind::kX509, first)) ==
+        "invalid authority ID: unable to use current authority");
 
-  auto prepared = world.authorities->prepare_x509();
+  auto prepared = world.authorities->prepare(AuthorityKind::kX509);
   REQUIRE(prepared);
   CHECK(world.authorities->sequence_number() > sequence);
   CHECK(world.active() == first);
-  CHECK(message(world.authorities->taint_x509(prepared->id)) == "only Old local authorities can be tainted");
-  REQUIRE(world.authorities->activate_x509(prepared->id));
+  CHECK(message(world.authorities->taint(AuthorityKind::kX509, prepared->id)) ==
+        "only Old local authorities can be tainted");
+  REQUIRE(world.authorities->activate(AuthorityKind::kX509, prepared->id));
   CHECK(world.active() == prepared->id);
   CHECK(runtime::Bytes(world.authorities->x509().certificate.der().begin(),
                        world.authorities->x509().certificate.der().end()) == prepared->material);
 
-  CHECK(message(world.authorities->revoke_x509(first)) == "it is not possible to revoke an untainted root CA");
-  REQUIRE(world.authorities->taint_x509(first));
-  CHECK(message(world.authorities->taint_x509(first)) == "root CA is already tainted");
+  CHECK(message(world.authorities->revoke(AuthorityKind::kX509, first)) ==
+        "it is not possible to revoke an untainted root CA");
+  REQUIRE(world.authorities->taint(AuthorityKind::kX509, first));
+  CHECK(message(world.authorities->taint(AuthorityKind::kX509, first)) == "root CA is already tainted");
   CHECK(world.count(AuthorityKind::kX509) == 2);
-  REQUIRE(world.authorities->revoke_x509(first));
+  REQUIRE(world.authorities->revoke(AuthorityKind::kX509, first));
   CHECK(world.count(AuthorityKind::kX509) == 1);
-  CHECK(message(world.authorities->revoke_x509(first)) ==
+  CHECK(message(world.authorities->revoke(AuthorityKind::kX509, first)) ==
         "invalid authority ID: only Old local authority can be revoked");
 }
 
@@ -144,11 +147,11 @@ TEST_CASE("The server's SVID stays with its authority until that is tainted") {
   auto svid = ServerSvid::make(*world.authorities, world.clock, world.trust_domain, seconds(3600));
   REQUIRE(svid);
   std::string first = world.active();
-  auto next = world.authorities->prepare_x509();
+  auto next = world.authorities->prepare(AuthorityKind::kX509);
   REQUIRE(next);
-  REQUIRE(world.authorities->activate_x509(next->id));
+  REQUIRE(world.authorities->activate(AuthorityKind::kX509, next->id));
   CHECK_FALSE((*svid)->due());
-  REQUIRE(world.authorities->taint_x509(first));
+  REQUIRE(world.authorities->taint(AuthorityKind::kX509, first));
   CHECK((*svid)->due());
   REQUIRE((*svid)->renew());
   CHECK_FALSE((*svid)->due());
@@ -179,4 +182,34 @@ TEST_CASE("Clients present an SVID of this trust domain's authorities, or nothin
   auto chain = issue(world, "spiffe://example.org/spire/agent/x");
   world.clock.advance(seconds(61));
   CHECK_FALSE(verify(chain));
+}
+
+TEST_CASE("A JWT key goes through its life by hand as an X.509 authority does") {
+  World world;
+  auto kid = [&] { return world.authorities->jwt().key_id; };
+  auto& authorities = *world.authorities;
+  std::string first = kid();
+  CHECK(message(authorities.taint(AuthorityKind::kJwt, first)) == "unable to taint current local authority");
+  CHECK(message(authorities.activate(AuthorityKind::kJwt, "")) == "no authority ID provided");
+  CHECK(message(authorities.activate(AuthorityKind::kJwt, world.active())) == "unexpected authority ID");
+  CHECK(message(authorities.revoke(AuthorityKind::kJwt, first)) ==
+        "invalid authority ID: unable to use current authority");
+  auto prepared = authorities.prepare(AuthorityKind::kJwt);
+  REQUIRE(prepared);
+  CHECK(kid() == first);
+  CHECK(message(authorities.revoke(AuthorityKind::kJwt, prepared->id)) ==
+        "invalid authority ID: unable to use a prepared key");
+  REQUIRE(authorities.activate(AuthorityKind::kJwt, prepared->id));
+  CHECK(kid() == prepared->id);
+  CHECK(message(authorities.revoke(AuthorityKind::kJwt, first)) == "it is not possible to revoke an untainted key");
+  std::uint64_t sequence = authorities.sequence_number();
+  REQUIRE(authorities.taint(AuthorityKind::kJwt, first));
+  CHECK(authorities.sequence_number() > sequence);
+  CHECK(message(authorities.taint(AuthorityKind::kJwt, first)) == "key is already tainted");
+  REQUIRE(authorities.revoke(AuthorityKind::kJwt, first));
+  CHECK(world.count(AuthorityKind::kJwt) == 1);
+  CHECK(message(authorities.revoke(AuthorityKind::kJwt, first)) ==
+        "invalid authority ID: no JWT authority found with provided authority ID");
+  world.start();
+  CHECK(kid() == prepared->id);
 }

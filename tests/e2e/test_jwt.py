@@ -1,0 +1,193 @@
+"""JWT-SVIDs end to end: fetched, validated, renewed, through rotation and tainting of the authority, with the server away."""
+import base64
+import json
+import os
+import re
+import struct
+import subprocess
+import time
+import unittest
+
+from harness import PATIENCE, Suite, TRUST_DOMAIN, wait_until
+
+SERVICE = "http://localhost/SpiffeWorkloadAPI/"
+OTHER_USER = 65534
+
+
+def part(token, number):
+    text = token.split(".")[number]
+    return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+
+
+def encode(value):
+    return base64.urlsafe_b64encode(value if isinstance(value, bytes) else json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def varint(number):
+    out = b""
+    while number > 127:
+        out += bytes([number & 127 | 128])
+        number >>= 7
+    return out + bytes([number])
+
+
+def field(number, text):
+    data = text if isinstance(text, bytes) else text.encode()
+    return bytes([number << 3 | 2]) + varint(len(data)) + data
+
+
+class Jwt(Suite):
+    def pair(self, name="/workload", *entry, server_settings=None, **agent_settings):
+        server, agent = self.running_pair(server_settings, **agent_settings)
+        server.create_entry(name, *entry)
+        agent.wait_for_ids([name])
+        return server, agent
+
+    def run_api(self, agent, *words, user=None):
+        return subprocess.run([agent.program, "api", *words[0].split(), "-socketPath", agent.socket, *words[1:]], capture_output=True, text=True,
+                              timeout=60 * PATIENCE, user=user, group=user, extra_groups=[] if user is not None else None)
+
+    def fetch(self, agent, audience="db", *extra):
+        """The tokens, and the key ids of the own bundle."""
+        done = self.run_api(agent, "fetch jwt", "-audience", audience, "-output", "json", "-timeout", "40s", *extra)
+        self.assertEqual(done.returncode, 0, done.stderr + agent.process.log()[-2000:])
+        svids, bundles = json.loads(done.stdout)
+        keys = json.loads(base64.b64decode(bundles["bundles"][f"spiffe://{TRUST_DOMAIN}"]))["keys"]
+        return [svid["svid"] for svid in svids["svids"]], [key["kid"] for key in keys]
+
+    def validate(self, agent, token, audience="db", user=None):
+        return self.run_api(agent, "validate jwt", "-audience", audience, "-svid", token, user=user)
+
+    def call(self, agent, method, message, wait="20"):
+        body = self.home / "request"
+        body.write_bytes(b"\0" + struct.pack(">I", len(message)) + message)
+        done = subprocess.run(["curl", "-sS", "--max-time", wait, "--http2-prior-knowledge", "--unix-socket", agent.socket, "-D", "-",
+                               "-H", "content-type: application/grpc", "-H", "te: trailers", "-H", "workload.spiffe.io: true",
+                               "--data-binary", f"@{body}", SERVICE + method], capture_output=True)
+        return done.stdout
+
+    def authority(self, server, slot):
+        shown = server.command("localauthority jwt show").stdout
+        return re.search(rf"{slot} JWT authority:\n  Authority ID: (\S+)", shown).group(1)
+
+    def test_tokens_are_fetched_cached_and_valid(self):
+        server, agent = self.pair("/workload", "-jwtSVIDTTL", "120")
+        tokens, kids = self.fetch(agent, "db,web")
+        self.assertEqual(len(tokens), 1)
+        header, claims = part(tokens[0], 0), part(tokens[0], 1)
+        self.assertEqual((header["alg"], header["typ"]), ("ES256", "JWT"))
+        self.assertIn(header["kid"], kids)
+        self.assertEqual(claims["sub"], f"spiffe://{TRUST_DOMAIN}/workload")
+        self.assertEqual(claims["aud"], ["db", "web"])
+        self.assertEqual(claims["exp"] - claims["iat"], 120)
+        self.assertEqual(self.fetch(agent, "web,db")[0], tokens)  # the same set
+        self.assertNotEqual(self.fetch(agent, "web")[0], tokens)
+        for audience in ("db", "web"):
+            done = self.validate(agent, tokens[0], audience)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"SPIFFE ID : spiffe://{TRUST_DOMAIN}/workload\n", done.stdout)
+        self.assertEqual(self.validate(agent, tokens[0], user=OTHER_USER).returncode, 0)  # no identity is needed
+        self.assertIn('expected audience in ["other"] (audience=["db" "web"])', self.validate(agent, tokens[0], "other").stderr)
+        minted = server.command("jwt mint", "-spiffeID", f"spiffe://{TRUST_DOMAIN}/minted", "-audience", "db", "-ttl", "60s").stdout.strip()
+        self.assertIn("/minted", self.validate(agent, minted).stdout)
+
+    def test_hints_identities_and_the_wish_for_a_jti(self):
+        server, agent = self.pair("/one", "-hint", "a")
+        server.create_entry("/two", "-hint", "b")
+        agent.wait_for_ids(["/one", "/two"])
+        self.assertEqual(len(self.fetch(agent)[0]), 2)
+        only, _ = self.fetch(agent, "db", "-spiffeID", f"spiffe://{TRUST_DOMAIN}/two")
+        self.assertEqual([part(token, 1)["sub"] for token in only], [f"spiffe://{TRUST_DOMAIN}/two"])
+        unknown = self.run_api(agent, "fetch jwt", "-audience", "db", "-spiffeID", f"spiffe://{TRUST_DOMAIN}/none")
+        self.assertEqual(unknown.stderr, "rpc error: code = PermissionDenied desc = no identity issued\n")
+        self.assertEqual(self.run_api(agent, "fetch jwt", "-audience", "db", user=OTHER_USER).stderr,
+                         "rpc error: code = PermissionDenied desc = no identity issued\n")
+        self.assertIn("invalid JWT-SVID audience: cannot be empty", self.run_api(agent, "fetch jwt", "-audience", "").stderr)
+
+    def test_the_authority_is_rotated_tainted_and_revoked(self):
+        server, agent = self.pair()
+        (old,), kids = self.fetch(agent)
+        server.command("localauthority jwt prepare")
+        prepared = self.authority(server, "Prepared")
+        wait_until(lambda: prepared in self.fetch(agent)[1], 15, "the prepared key is not in the agent's bundle")
+        self.assertEqual(self.fetch(agent)[0], [old])
+        server.command("localauthority jwt activate", "-authorityID", prepared)
+        (fresh,), _ = self.fetch(agent, "another")
+        self.assertEqual(part(fresh, 0)["kid"], prepared)
+        self.assertEqual(self.validate(agent, old).returncode, 0)  # the old key is still in the bundle
+        old_key = part(old, 0)["kid"]
+        server.command("localauthority jwt taint", "-authorityID", old_key)
+        wait_until(lambda: part(self.fetch(agent)[0][0], 0)["kid"] == prepared, 15, "the token of the tainted authority is still given out")
+        self.assertIn("issued by a tainted authority", agent.process.log())
+        self.assertEqual(self.validate(agent, old).returncode, 0)
+        server.command("localauthority jwt revoke", "-authorityID", old_key)
+        wait_until(lambda: self.validate(agent, old).returncode != 0, 15, "a token of the revoked authority is still valid")
+        self.assertIn(f'public key "{old_key}" not found in trust domain "{TRUST_DOMAIN}"', self.validate(agent, old).stderr)
+
+    def test_renewal_and_an_absent_server(self):
+        server, agent = self.pair("/workload", "-jwtSVIDTTL", "30")
+        (first,), _ = self.fetch(agent)
+        # Renewed in the background from about 13.5 s to 16.5 s; a caller gets the next one at once.
+        wait_until(lambda: self.fetch(agent)[0] != [first], 25, "the token is not renewed at half of its life")
+        (second,), _ = self.fetch(agent)
+        server.stop()
+        started = time.monotonic()
+        self.assertEqual(self.fetch(agent)[0], [second])
+        done = self.run_api(agent, "fetch jwt", "-audience", "uncached", "-timeout", "40s")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^rpc error: code = Unavailable desc = could not fetch JWT-SVID: failed to fetch JWT SVID: rpc error: code = Unavailable ")
+        self.assertLess(time.monotonic() - started, 35 * PATIENCE)
+        self.assertEqual(self.validate(agent, second).returncode, 0)
+        server.start()
+        wait_until(lambda: self.run_api(agent, "fetch jwt", "-audience", "uncached").returncode == 0, 30, "no token after the server came back")
+
+    def test_bad_tokens_get_a_clear_answer(self):
+        server, agent = self.pair()
+        (good,), _ = self.fetch(agent)
+        header, claims, signature = part(good, 0), part(good, 1), good.split(".")[2]
+        with_header = lambda **changed: f"{encode({**header, **changed})}.{encode(claims)}.{signature}"
+        nested = b"[" * 20000 + b"]" * 20000
+        for token, text in ((with_header(alg="none"), 'unexpected signature algorithm "none"'),
+                            (with_header(kid="nope"), 'public key "nope" not found in trust domain'),
+                            (with_header(alg="RS256"), "error in cryptographic primitive"),
+                            (f"{encode(header)}.{encode({**claims, 'sub': 'spiffe://other.test/a'})}.{signature}", 'no keys found for trust domain "other.test"'),
+                            (f"{encode(header)}.{encode({**claims, 'exp': 1})}.{signature}", "error in cryptographic primitive"),
+                            (f"{encode(header)}.{encode(json.dumps(claims)[:-1].encode() + b',' + json.dumps(claims)[1:].encode())}.{signature}",
+                             "json: duplicate key 'aud' in object"),
+                            (f"{encode(header)}.{encode(nested)}.{signature}", "exceeded max depth"),
+                            ("a.b", "compact JWS format must have three parts"),
+                            ("x" * 1_100_000, "larger than 1048576 bytes")):
+            answer = self.call(agent, "ValidateJWTSVID", field(1, "db") + field(2, token)).decode(errors="replace")
+            self.assertIn("grpc-status: 3", answer, token[:80])
+            self.assertIn(text, answer)
+        self.assertIn(b"grpc-status: 13", self.call(agent, "ValidateJWTSVID", b"\xff"))
+        self.assertIn(b"grpc-status: 8", self.call(agent, "ValidateJWTSVID", b"\x0a" + varint(4_300_000) + b"x" * 4_300_000))
+        many = b"".join(field(1, f"audience-{number}") for number in range(10_000))
+        self.assertIn(b"grpc-status: ", self.call(agent, "FetchJWTSVID", many))
+        self.assertIn(b"audience must be specified", self.call(agent, "FetchJWTSVID", b""))
+        self.assertEqual(self.validate(agent, good).returncode, 0)
+
+    def test_rate_limits_are_kept_by_caller(self):
+        server, agent = self.pair(experimental='sync_interval = "1s" ratelimit { fetch_jwt_svid = 1 }')
+        server.create_entry("/other", selector=f"unix:uid:{OTHER_USER}")
+        agent.wait_for_ids(["/other"], user=OTHER_USER)
+        answers = [self.call(agent, "FetchJWTSVID", field(1, "db")) for _ in range(6)]
+        limited = [answer for answer in answers if b"rate limit exceeded for /SpiffeWorkloadAPI/FetchJWTSVID" in answer]
+        self.assertTrue(limited)
+        self.assertIn(b"grpc-status: 14", limited[0])
+        self.assertIn(b"grpc-status: 0", answers[0])
+        self.assertEqual(self.run_api(agent, "fetch jwt", "-audience", "db", user=OTHER_USER).returncode, 0)  # has its own
+        self.assertEqual(agent.fetch()[0], 0)  # and so has each method
+
+    def test_verifiers_without_an_identity_may_have_the_bundles(self):
+        server, agent = self.running_pair(allow_unauthenticated_verifiers=True, jwt_svid_cache_max_size=5)
+        server.create_entry("/elsewhere", selector="unix:uid:12345")
+        for method in ("FetchJWTBundles", "FetchX509Bundles"):
+            answer = self.call(agent, method, b"", wait="2")
+            self.assertIn(f"spiffe://{TRUST_DOMAIN}".encode(), answer)
+            self.assertNotIn(b"grpc-status", answer)
+        self.assertEqual(agent.fetch()[2], "rpc error: code = PermissionDenied desc = no identity issued")
+
+
+if __name__ == "__main__":
+    unittest.main()
