@@ -11,6 +11,12 @@ void X509Cache::Impl::place(CacheRecord& record) {
   // Nobody waits for it any more, and it was not to be signed in advance.
   const bool pointless = !record.svid && !active && record.entry->disable_x509_svid_prefetch;
   if (pointless && record.state != MintState::kOut) queue_.drop(record);
+  // Such an entry is signed for who asks and kept no longer than that.
+  const bool kept = active || !record.entry->disable_x509_svid_prefetch || record.state == MintState::kOut;
+  if (record.svid && !kept) {
+    queue_.drop(record);
+    release_svid(record);
+  }
   set_evictable(record, record.svid && !active);
   const bool prefetchable =
       !record.svid && !active && record.state == MintState::kIdle && !record.entry->disable_x509_svid_prefetch;
@@ -57,6 +63,7 @@ void X509Cache::Impl::put_svid(const SharedEntry& minted_for, SharedX509Svid svi
   }
   if (changed_meanwhile) queue_.want(*record, record->svid ? MintReason::kOutdated : MintReason::kMissing);
   place(*record);
+  evict();
 }
 
 void X509Cache::Impl::mint_failed(const std::string& entry_id, runtime::SteadyTime retry_at) {

@@ -73,6 +73,7 @@ void X509Cache::Impl::unsubscribe(SubscriberGroup& group, bool awaiting) {
 void X509Cache::Impl::dissolve(SubscriberGroup& group) {
   while (!group.records.empty()) unlink(*group.records.back(), group);
   groups_.erase(group);
+  evict();
 }
 
 void X509Cache::Impl::touch(SubscriberGroup& group) {

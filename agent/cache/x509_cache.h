@@ -1,7 +1,8 @@
 // Entries, their X509-SVIDs, who subscribes to them, and what has yet to be signed (server-sync 4, endpoints 1.10).
 // Event-driven: each change touches only the entries and subscribers it concerns; nothing walks all entries by the
 // clock. One writer, the syncer; subscribers read immutable snapshots, shared by all who have the same selectors. The
-// number of SVIDs is bound softly (those of subscribers are never evicted). I/O thread only.
+// number of SVIDs is bound: above it only those of subscribers are kept. An entry that is not to be signed in advance
+// has its SVID for as long as it has a subscriber. I/O thread only.
 #pragma once
 
 #include <functional>

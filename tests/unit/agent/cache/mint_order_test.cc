@@ -160,7 +160,17 @@ TEST_CASE("X509Cache prefetches up to its limit and honours the opt-out") {
     auto waiter = f.reader({"unix:uid:9"});
     CHECK(f.sign_all() == std::vector<std::string>{"lazy"});
     CHECK(waiter->news() == tests::News{{"lazy"}});
-    CHECK(f.cache.counts().svids == 4);
+    CHECK(f.cache.counts().svids == 3);  // one that nobody asked for made room
+  }
+  SECTION("an SVID that was not to be signed in advance goes with who asked for it") {
+    auto waiter = f.reader({"unix:uid:9"});
+    f.sign_all();
+    waiter.reset();
+    CHECK(f.cache.svid_of("lazy") == nullptr);
+    CHECK(f.cache.counts().wanted == 0);
+    auto next = f.reader({"unix:uid:9"});
+    CHECK(f.sign_all() == std::vector<std::string>{"lazy"});
+    CHECK(next->news() == tests::News{{"lazy"}});
   }
   SECTION("who leaves before it is signed takes the wish along") {
     f.reader({"unix:uid:9"}).reset();
@@ -190,6 +200,24 @@ TEST_CASE("X509Cache evicts what was asked for longest ago, never what has subsc
   CHECK(f.cache.svid_of("e1") != nullptr);
   CHECK(f.cache.svid_of("e3") != nullptr);
   CHECK(f.logged("Removing SVID record"));
+}
+
+TEST_CASE("X509Cache keeps to its limit between sync passes, and each caller still gets what it asks for") {
+  CacheFixture f(2);
+  std::vector<SharedEntry> entries;
+  for (int i = 0; i < 20; ++i)
+    entries.push_back(shared(make_entry("e" + std::to_string(i), "/e", {"t:" + std::to_string(i)})));
+  f.update(created(entries));
+  f.sign_all();
+  CHECK(f.cache.counts().svids == 2);
+  for (int i = 0; i < 20; ++i) {
+    auto reader = f.reader({"t:" + std::to_string(i)});
+    f.sign_all();
+    CHECK(reader->news() == tests::News{{"e" + std::to_string(i)}});
+    reader.reset();
+    CHECK(f.cache.counts().svids == 2);
+  }
+  CHECK(f.cache.svid_of("e19") != nullptr);
 }
 
 TEST_CASE("X509Cache rotates when it is time, and serves and counts what expires unrenewed") {
