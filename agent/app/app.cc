@@ -283,6 +283,7 @@ Result<void> App::build_admin_socket() {
     if (identity_->svid()) known.svid = identity_->svid()->chain();
     if (identity_->bundle()) known.authorities = identity_->bundle()->certificates();
     known.x509_svids = syncer_->cache().counts().svids;
+    known.jwt_svids = tokens_->cached();
     known.last_sync = syncer_->last_sync();
     return known;
   };

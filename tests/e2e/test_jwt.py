@@ -72,7 +72,8 @@ class Jwt(Suite):
         return re.search(rf"{slot} JWT authority:\n  Authority ID: (\S+)", shown).group(1)
 
     def test_tokens_are_fetched_cached_and_valid(self):
-        server, agent = self.pair("/workload", "-jwtSVIDTTL", "120")
+        admin = self.home / "admin.sock"
+        server, agent = self.pair("/workload", "-jwtSVIDTTL", "120", admin_socket_path=admin)
         tokens, kids = self.fetch(agent, "db,web")
         self.assertEqual(len(tokens), 1)
         header, claims = part(tokens[0], 0), part(tokens[0], 1)
@@ -83,6 +84,8 @@ class Jwt(Suite):
         self.assertEqual(claims["exp"] - claims["iat"], 120)
         self.assertEqual(self.fetch(agent, "web,db")[0], tokens)  # the same set
         self.assertNotEqual(self.fetch(agent, "web")[0], tokens)
+        known = subprocess.run([agent.program, "debug", "getinfo", "-socketPath", admin, "-output", "json"], capture_output=True, text=True, check=True)
+        self.assertEqual(json.loads(known.stdout)["cached_jwt_svids_count"], 2)
         for audience in ("db", "web"):
             done = self.validate(agent, tokens[0], audience)
             self.assertEqual(done.returncode, 0, done.stderr)
