@@ -20,6 +20,34 @@ def openssl(*arguments):
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
+def fields(message):
+    """(number, value) of each length-delimited field of a protobuf message; the others are passed over."""
+    def varint(at):
+        value = shift = 0
+        while True:
+            value |= (message[at] & 127) << shift
+            at, shift = at + 1, shift + 7
+            if message[at - 1] < 128:
+                return value, at
+    at = 0
+    while at < len(message):
+        key, at = varint(at)
+        size, at = varint(at)
+        if key & 7 == 2:
+            yield key >> 3, message[at:at + size]
+            at += size
+
+
+def review_of(body):
+    """A TokenReview from JSON, or from Kubernetes protobuf as newer clients send it."""
+    if not body.startswith(b"k8s\0"):
+        return json.loads(body)
+    review = dict(fields(dict(fields(body[4:]))[2]))
+    spec = list(fields(review[2]))
+    return {"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {},
+            "spec": {"token": dict(spec).get(1, b"").decode(), "audiences": [value.decode() for number, value in spec if number == 2]}}
+
+
 def merged(target, patch):
     """A strategic merge of objects whose lists are merged by `name`."""
     if isinstance(target, list) and isinstance(patch, list) and all(isinstance(item, dict) and "name" in item for item in patch):
@@ -199,7 +227,7 @@ users:
             where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
             return 403, status_object(f'{what} in API group "{group}" {where}', "Forbidden", 403)
         if resource == "tokenreviews":
-            review = json.loads(body)
+            review = review_of(body)
             return 201, {**review, "status": self.review(review["spec"])}
         return self.store(verb, url, resource, name, body, headers)
 

@@ -1,5 +1,6 @@
-"""A node of a cluster for the end-to-end suites: containerd with its pods, a kubelet, the server outside, and the agent as a pod from the image's
-file tree, in network and mount namespaces of its own, so that ports and paths are a real node's.
+"""A node of a cluster for the end-to-end suites: containerd with its pods, a kubelet, an API server, the SPIRE server outside, and the agent as a pod
+from the image's file tree, in network and mount namespaces of its own, so that ports and paths are a real node's. The agent shows its service account's
+token and finds the trust bundle in the ConfigMap that the server writes.
 """
 import json
 import os
@@ -14,6 +15,7 @@ from harness import BIN, TRUST_DOMAIN, Server, wait_until
 import containerd as runtime
 from containerd import AGENT_IMAGE, PAUSE_IMAGE, Containerd
 from containerd_kubelet import ContainerdKubelet
+from api_server import ApiServer
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BACKEND = os.environ.get("STEEPLE_IO_BACKEND", "io_uring")
@@ -23,6 +25,7 @@ ALIAS = f"spiffe://{TRUST_DOMAIN}/ns/spire/sa/spire-agent"
 CLIENT = f"spiffe://{TRUST_DOMAIN}/ns/default/sa/default"
 FETCH = (PROGRAM, "api", "fetch", f"-socketPath={SOCKET}")
 KUBELET_PORT = 10250
+CLUSTER = "kindcluster"
 RING_CALLS = {"io_uring_setup", "io_uring_enter", "io_uring_register"}
 
 
@@ -38,14 +41,14 @@ def seccomp_profile(path):
 
 
 class Node:
-    """A node with containerd, a kubelet, the server outside, and the agent as a pod."""
+    """A node with containerd, a kubelet, an API server, and the SPIRE server outside."""
 
     def __init__(self):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="steeple-k8s-"))
         os.chmod(self.home, 0o755)
-        self.bundle, self.account = self.home / "bundle", self.home / "account"
-        self.bundle.mkdir()
-        self.account.mkdir()
+        self.bundle, self.account, self.projected = (self.home / folder for folder in ("bundle", "account", "projected"))
+        for folder in (self.bundle, self.account, self.projected):
+            folder.mkdir()
         self.started = []
         try:
             self.start()
@@ -57,11 +60,31 @@ class Node:
         self.seccomp = seccomp_profile(self.home / "seccomp.json")
         self.containerd = self.keep(Containerd(self.home / "containerd")).start()
         self.load_images()
-        self.kubelet = self.keep(ContainerdKubelet(self.home, self.containerd.cri, {"agent-token": True, "weak-token": False}, KUBELET_PORT))
-        (self.account / "token").write_text("agent-token")
-        self.server = self.keep(Server(self.home / "server")).start()
+        self.api = self.keep(ApiServer(self.home / "api"))
+        self.make_tokens()
+        self.kubelet = self.keep(ContainerdKubelet(self.home, self.containerd.cri, {self.token: True, "weak-token": False}, KUBELET_PORT))
+        self.start_server()
+
+    def make_tokens(self):
+        """What the kubelet mounts into the agent's pod: its account's token, and one for the server."""
+        self.api.put_node("node-1")
+        pod = self.api.put_pod("spire-agent")
+        self.token = self.api.token(pod=pod)
+        (self.account / "token").write_text(self.token)
+        (self.projected / "spire-agent").write_text(self.api.token(audiences=["spire-server"], pod=pod))
+
+    def start_server(self):
+        config = self.api.kubeconfig(self.home / "kubeconfig")
+        common = f'service_account_allow_list = ["spire:spire-agent"] kube_config_file = "{config}"'
+        self.server = self.keep(Server(self.home / "server", attestors=f'''
+  NodeAttestor "k8s_sat" {{ plugin_data {{ clusters = {{ "{CLUSTER}" = {{ {common} use_token_review_api_validation = true }} }} }} }}
+  NodeAttestor "k8s_psat" {{ plugin_data {{ clusters = {{ "{CLUSTER}" = {{ {common} }} }} }} }}
+  Notifier "k8sbundle" {{ plugin_data {{ kube_config_file_path = "{config}" }} }}''')).start()
+        for kind in ("k8s_sat", "k8s_psat"):
+            self.server.command("entry create", "-node", "-spiffeID", ALIAS, "-selector", f"{kind}:cluster:{CLUSTER}")
         self.server.create_entry("/ns/default/sa/default", "-selector", "k8s:sa:default", selector="k8s:ns:default", parent=ALIAS)
-        self.server.bundle(self.bundle / "bundle.crt")
+        # The kubelet's part: the ConfigMap as a mounted file.
+        (self.bundle / "bundle.crt").write_text(wait_until(self.api.bundle, 20, lambda: f"no ConfigMap\n{self.server.process.log()[-3000:]}"))
 
     def load_images(self):
         tree, pause = self.home / "tree", self.home / "pause"
@@ -85,8 +108,8 @@ class AgentPod:
     """The agent's pod with hostPID and hostNetwork. `keys` are the k8s attestor's. `kept`: data and keys are on the host, and the
     container is confined as deploy/kubernetes has it, with a read-only root and no capability."""
 
-    def __init__(self, node, name="spire-agent", keys="skip_kubelet_verification = true", kept=False):
-        self.node, self.keys, self.kept = node, keys, kept
+    def __init__(self, node, name="spire-agent", keys="skip_kubelet_verification = true", kept=False, node_attestor="k8s_sat"):
+        self.node, self.keys, self.kept, self.node_attestor = node, keys, kept, node_attestor
         self.home = node.home / name
         self.sockets, self.config, self.data = (self.home / folder for folder in ("sockets", "config", "data"))
         for folder in (self.sockets, self.config, self.data):
@@ -102,7 +125,8 @@ class AgentPod:
         self.container = self.pod.start("spire-agent", args=["-config", "/run/spire/config/agent.conf"], image=image, seccomp=self.node.seccomp, read_only=self.kept,
                                         drop=("ALL",) if self.kept else (), mounts=[
             (self.config, "/run/spire/config", True), (self.node.bundle, "/run/spire/bundle", True), (self.sockets, "/run/spire/sockets", False),
-            (self.data, "/run/spire/data", False), (self.node.account, "/var/run/secrets/kubernetes.io/serviceaccount", True)])
+            (self.data, "/run/spire/data", False), (self.node.account, "/var/run/secrets/kubernetes.io/serviceaccount", True),
+            (self.node.projected, "/var/run/secrets/tokens", True)])
         wait_until(self.healthy, 20, lambda: f"the agent's pod does not come up\n{self.log()[-3000:]}")
         return self
 
@@ -110,10 +134,9 @@ class AgentPod:
         (self.config / "agent.conf").write_text(f'''agent {{
   data_dir = "{self.data_dir}"  log_level = "DEBUG"  server_address = "127.0.0.1"  server_port = "{self.node.server.port}"
   socket_path = "{SOCKET}"  trust_bundle_path = "/run/spire/bundle/bundle.crt"  trust_domain = "{TRUST_DOMAIN}"
-  join_token = "{self.node.server.token(ALIAS)}"
 }}
 plugins {{
-  NodeAttestor "join_token" {{ plugin_data {{}} }}
+  NodeAttestor "{self.node_attestor}" {{ plugin_data {{ cluster = "{CLUSTER}" }} }}
   {self.key_manager}
   WorkloadAttestor "k8s" {{ plugin_data {{
     {self.keys}

@@ -93,12 +93,20 @@ class Kubernetes(unittest.TestCase):
     def test_the_kubelet_knows_its_callers(self):
         kubelet = self.node.kubelet
         certificate, key = kubelet.authority.issue("reader")
-        for options, header, status in (((), "Bearer agent-token", "200"), ((), "Bearer weak-token", "403"), ((), "Bearer nobody's", "401"),
+        for options, header, status in (((), f"Bearer {self.node.token}", "200"), ((), "Bearer weak-token", "403"), ((), "Bearer nobody's", "401"),
                                         (("-cert", certificate, "-key", key), "", "200")):
             request = f"GET /pods HTTP/1.1\r\nHost: x\r\nAuthorization: {header}\r\nConnection: close\r\n\r\n"
             done = subprocess.run(["openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{kubelet.port}", "-CAfile", kubelet.authority.certificate,
                                    "-verify_return_error", *options], input=request, capture_output=True, text=True, timeout=30 * PATIENCE)
             self.assertIn(f"HTTP/1.1 {status} ", done.stdout, done.stderr)
+
+    def test_the_agent_attested_by_its_account_and_trusts_the_config_map(self):
+        agents = self.node.server.command("agent list").stdout
+        self.assertRegex(agents, r"spire/agent/k8s_sat/kindcluster/[0-9a-f-]{36}\n")
+        self.assertEqual((self.node.bundle / "bundle.crt").read_text(), self.node.server.command("bundle show").stdout)
+        reviews = [body for _, path, body in self.node.api.requests if path.endswith("/tokenreviews")]
+        self.assertIn(self.node.token.encode(), reviews[0])
+        self.assertNotIn(self.node.token, self.agent.log() + self.node.server.process.log())
 
     def test_the_agent_s_container_restarts_under_its_clients(self):
         pod, container = self.client()
@@ -108,7 +116,7 @@ class Kubernetes(unittest.TestCase):
 
     def test_a_token_the_kubelet_refuses_is_a_clear_error_until_it_is_replaced(self):
         folder = self.node.account
-        (folder / "own-token").write_text("agent-token")
+        (folder / "own-token").write_text(self.node.token)
         (folder / "ca.crt").write_bytes(self.node.kubelet.authority.certificate.read_bytes())
         account = "/var/run/secrets/kubernetes.io/serviceaccount"
         agent = AgentPod(self.node, "strict", "\n    ".join((f'token_path = "{account}/own-token"', f'kubelet_ca_path = "{account}/ca.crt"', 'reload_interval = "100ms"',
@@ -124,10 +132,10 @@ class Kubernetes(unittest.TestCase):
             self.assertEqual(code, 1)
             self.assertIn("workload attestation failed", error)
             self.assertIn(f"unexpected status code on pods response: {status}", agent.log())
-        (folder / "own-token").write_text("agent-token")
+        (folder / "own-token").write_text(self.node.token)
         time.sleep(0.2)
         self.assert_served(pod.execute(container, *FETCH))
-        self.assertNotIn("agent-token", agent.log())
+        self.assertNotIn(self.node.token, agent.log())
         self.assertTrue((agent.data / "agent-data.json").exists())
 
 

@@ -16,7 +16,7 @@ class Migrate(unittest.TestCase):
         tree = node.home / "stock"
         subprocess.run([REPOSITORY / "deploy/image-root", STOCK / "spire-agent", tree], check=True)
         node.containerd.load(STOCK_IMAGE, tree, **image_config())
-        agent = AgentPod(node, kept=True)
+        agent = AgentPod(node, kept=True, node_attestor="k8s_psat")
         agent.configure()
         client = node.containerd.pod("client")
         container = client.start("client", command=["/pause"], mounts=agent.mounts())
@@ -25,7 +25,7 @@ class Migrate(unittest.TestCase):
             code, out, error = client.execute(container, *FETCH)
             self.assertEqual(code, 0, f"{image}: {error}\n{agent.log()[-3000:]}")
             self.assertIn(f"SPIFFE ID:\t\t{CLIENT}\n", out)
-            # The one join token was used by the first; the others went on with its SVID and key.
+            # The first attested; the others went on with its SVID and key.
             self.assertEqual("Node attestation was successful" in agent.log(), attested, image)
             agent.stop()
 

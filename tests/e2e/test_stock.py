@@ -33,6 +33,12 @@ class OtherSuites(unittest.TestCase):
     def test_life_cycle_of_a_stock_agent(self):
         self.run_suite("life_cycle", "steeple", "stock")
 
+    def test_tokens_of_pods_on_a_stock_server(self):
+        self.run_suite("k8s_node", "stock", "steeple")
+
+    def test_tokens_of_pods_of_a_stock_agent(self):
+        self.run_suite("k8s_node", "steeple", "stock")
+
 
 @unittest.skipUnless(STOCK, "STEEPLE_SPIRE_BIN is not set")
 class SharedFiles(Suite):
