@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "attestation/node/k8s_token/messages.h"
+#include "deploy/devserver/attestors/service_account.h"
 #include "deploy/devserver/ca/profile.h"
 #include "deploy/devserver/kube/queries.h"
 #include "runtime/core/go_text.h"
@@ -24,14 +25,8 @@ constexpr std::string_view kPodUid = "authentication.kubernetes.io/pod-uid";
 
 Error refused(ErrorCode code, std::string text) { return Error(code, std::move(text)); }
 
-struct Account {
-  std::string name_space;
-  std::string name;
-  std::string full() const { return name_space + ":" + name; }
-};
-
 // "system:serviceaccount:NAMESPACE:NAME".
-Result<Account> account_of(const TokenReview& review) {
+Result<ServiceAccount> account_of(const TokenReview& review) {
   if (review.username.empty()) return refused(ErrorCode::kInternal, "empty username");
   std::vector<std::string> parts(1);
   for (char c : review.username) {
@@ -44,7 +39,7 @@ Result<Account> account_of(const TokenReview& review) {
   if (parts.size() != 4) return refused(ErrorCode::kInternal, "unexpected username format: " + review.username);
   if (parts[2].empty()) return refused(ErrorCode::kInternal, "missing namespace");
   if (parts[3].empty()) return refused(ErrorCode::kInternal, "missing service account name");
-  return Account{std::move(parts[2]), std::move(parts[3])};
+  return ServiceAccount{std::move(parts[2]), std::move(parts[3])};
 }
 
 // The one value of a fact about the pod; `what` as in "missing pod UID", `unit` as in "expected 1 UID".
@@ -103,22 +98,16 @@ class K8sTokenAttestor : public AgentAttestor {
 
 class K8sSatAttestor final : public K8sTokenAttestor {
  public:
-  explicit K8sSatAttestor(K8sClusters& clusters) : K8sTokenAttestor("k8s_sat", clusters) {}
+  K8sSatAttestor(K8sClusters& clusters, const runtime::Clock& clock)
+      : K8sTokenAttestor("k8s_sat", clusters), clock_(clock) {}
 
  protected:
   Task<Result<AttestedAgent>> attest(runtime::BytesView payload, Deadline deadline, StopToken stop) override {
     STEEPLE_CO_TRY(claim, claim_of(payload, "attestation data"));
-    // Such a token has no audience of its own.
-    Result<TokenReview> review = co_await review_token(*claim.known.api, claim.text(), {}, deadline, stop);
-    if (!review) {
-      co_return refused(ErrorCode::kInternal,
-                        "unable to validate token with TokenReview API: " + review.error().message());
-    }
-    if (!review->authenticated) {
-      co_return refused(ErrorCode::kDenied, "token not authenticated according to TokenReview API");
-    }
-    STEEPLE_CO_TRY(account,
-                   runtime::with_context(account_of(*review), "fail to parse username from token review status"));
+    Result<ServiceAccount> known =
+        claim.known.api ? co_await ask(claim, deadline, stop)
+                        : verify_service_account_token(claim.text(), claim.known.keys, clock_.wall_now());
+    STEEPLE_CO_TRY(account, std::move(known));
     if (!claim.known.config.allowed_accounts.contains(account.full())) {
       co_return refused(ErrorCode::kDenied, go_quote(account.full()) + " is not an allowed service account");
     }
@@ -131,6 +120,22 @@ class K8sSatAttestor final : public K8sTokenAttestor {
     agent.selectors = attestation::Selectors(std::move(selectors));
     co_return agent;
   }
+
+ private:
+  // Such a token has no audience of its own.
+  Task<Result<ServiceAccount>> ask(const Claim& claim, Deadline deadline, StopToken stop) const {
+    Result<TokenReview> review = co_await review_token(*claim.known.api, claim.text(), {}, deadline, stop);
+    if (!review) {
+      co_return refused(ErrorCode::kInternal,
+                        "unable to validate token with TokenReview API: " + review.error().message());
+    }
+    if (!review->authenticated) {
+      co_return refused(ErrorCode::kDenied, "token not authenticated according to TokenReview API");
+    }
+    co_return runtime::with_context(account_of(*review), "fail to parse username from token review status");
+  }
+
+  const runtime::Clock& clock_;
 };
 
 class K8sPsatAttestor final : public K8sTokenAttestor {
@@ -157,7 +162,7 @@ class K8sPsatAttestor final : public K8sTokenAttestor {
 
  private:
   struct Facts {
-    Account account;
+    ServiceAccount account;
     std::string pod_name;
     std::string pod_uid;
   };
@@ -215,8 +220,8 @@ class K8sPsatAttestor final : public K8sTokenAttestor {
 
 }  // namespace
 
-std::unique_ptr<AgentAttestor> make_k8s_sat_attestor(K8sClusters& clusters) {
-  return std::make_unique<K8sSatAttestor>(clusters);
+std::unique_ptr<AgentAttestor> make_k8s_sat_attestor(K8sClusters& clusters, const runtime::Clock& clock) {
+  return std::make_unique<K8sSatAttestor>(clusters, clock);
 }
 
 std::unique_ptr<AgentAttestor> make_k8s_psat_attestor(K8sClusters& clusters) {

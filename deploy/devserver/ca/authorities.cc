@@ -25,19 +25,20 @@ Error refused(std::string text) { return Error(ErrorCode::kInvalidArgument, std:
 }  // namespace
 
 Authorities::Authorities(Datastore& datastore, KeyStore keys, const runtime::Clock& clock,
-                         agent::TrustDomain trust_domain, seconds ttl, runtime::Logger log)
+                         agent::TrustDomain trust_domain, seconds ttl, runtime::Logger log, AuthoritySubject subject)
     : datastore_(datastore),
       keys_(std::move(keys)),
       clock_(clock),
       trust_domain_(std::move(trust_domain)),
       ttl_(ttl),
+      subject_(std::move(subject)),
       log_(std::move(log)) {}
 
 Result<std::unique_ptr<Authorities>> Authorities::open(Datastore& datastore, KeyStore keys, const runtime::Clock& clock,
                                                        agent::TrustDomain trust_domain, seconds ttl,
-                                                       runtime::Logger log) {
-  std::unique_ptr<Authorities> authorities(
-      new Authorities(datastore, std::move(keys), clock, std::move(trust_domain), ttl, std::move(log)));
+                                                       runtime::Logger log, AuthoritySubject subject) {
+  std::unique_ptr<Authorities> authorities(new Authorities(datastore, std::move(keys), clock, std::move(trust_domain),
+                                                           ttl, std::move(log), std::move(subject)));
   STEEPLE_CHECK(authorities->ensure_active(AuthorityKind::kX509));
   STEEPLE_CHECK(authorities->ensure_active(AuthorityKind::kJwt));
   STEEPLE_CHECK(authorities->maintain());
@@ -103,7 +104,7 @@ Result<AuthorityRecord> Authorities::make(AuthorityKind kind) {
   record.not_before = unix_seconds(now);
   record.not_after = unix_seconds(now + ttl_);
   if (kind == AuthorityKind::kX509) {
-    STEEPLE_TRY(certificate, make_authority(key, trust_domain_.id_string(), ttl_, now));
+    STEEPLE_TRY(certificate, make_authority(key, trust_domain_.id_string(), ttl_, now, subject_));
     record.id = runtime::to_hex(certificate.subject_key_id());
     record.material = runtime::to_bytes(certificate.der());
   } else {

@@ -35,7 +35,7 @@ class Authorities {
   static runtime::Result<std::unique_ptr<Authorities>> open(Datastore& datastore, KeyStore keys,
                                                             const runtime::Clock& clock,
                                                             agent::TrustDomain trust_domain, std::chrono::seconds ttl,
-                                                            runtime::Logger log);
+                                                            runtime::Logger log, AuthoritySubject subject = {});
 
   // Prepares, activates and prunes what time demands. Called every few seconds.
   runtime::Result<void> maintain();
@@ -57,7 +57,7 @@ class Authorities {
 
  private:
   Authorities(Datastore& datastore, KeyStore keys, const runtime::Clock& clock, agent::TrustDomain trust_domain,
-              std::chrono::seconds ttl, runtime::Logger log);
+              std::chrono::seconds ttl, runtime::Logger log, AuthoritySubject subject);
   runtime::Result<AuthorityRecord> make(AuthorityKind kind);
   runtime::Result<void> activate(AuthorityRecord next);
   runtime::Result<void> check_revocable(AuthorityKind kind, const std::string& id) const;
@@ -72,6 +72,7 @@ class Authorities {
   const runtime::Clock& clock_;
   agent::TrustDomain trust_domain_;
   std::chrono::seconds ttl_;
+  AuthoritySubject subject_;
   runtime::Logger log_;
   std::unique_ptr<X509Issuer> x509_;
   std::unique_ptr<JwtIssuer> jwt_;

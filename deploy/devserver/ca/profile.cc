@@ -61,14 +61,15 @@ Result<Bytes> es256(const runtime::PrivateKey& key, std::string_view input) {
 }  // namespace
 
 Result<Certificate> make_authority(const runtime::PrivateKey& key, const std::string& trust_domain_id,
-                                   std::chrono::seconds ttl, runtime::WallTime now) {
+                                   std::chrono::seconds ttl, runtime::WallTime now, const AuthoritySubject& subject) {
   runtime::CertificateTemplate wanted;
   wanted.serial = runtime::random_serial();
   wanted.not_before = now - kBackdate;
   wanted.not_after = now + ttl;
-  wanted.subject = {{Attribute::kCountry, "US"},
-                    {Attribute::kOrganization, "SPIFFE"},
-                    {Attribute::kSerialNumber, decimal_of(wanted.serial)}};
+  for (const std::string& country : subject.country) wanted.subject.push_back({Attribute::kCountry, country});
+  for (const std::string& name : subject.organization) wanted.subject.push_back({Attribute::kOrganization, name});
+  if (!subject.common_name.empty()) wanted.subject.push_back({Attribute::kCommonName, subject.common_name});
+  wanted.subject.push_back({Attribute::kSerialNumber, decimal_of(wanted.serial)});
   wanted.uri_sans = {trust_domain_id};
   wanted.is_ca = true;
   wanted.key_usage = runtime::kKeyCertSign | runtime::kCrlSign;

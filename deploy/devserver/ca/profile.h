@@ -29,9 +29,18 @@ struct SvidRequest {
   std::vector<std::string> dns_names;
 };
 
+// Names of an authority, before its serial number.
+struct AuthoritySubject {
+  std::vector<std::string> country{"US"};
+  std::vector<std::string> organization{"SPIFFE"};
+  std::string common_name;
+  bool empty() const { return country.empty() && organization.empty() && common_name.empty(); }
+};
+
 // A self-signed authority of the trust domain ("spiffe://example.org").
 runtime::Result<runtime::Certificate> make_authority(const runtime::PrivateKey& key, const std::string& trust_domain_id,
-                                                     std::chrono::seconds ttl, runtime::WallTime now);
+                                                     std::chrono::seconds ttl, runtime::WallTime now,
+                                                     const AuthoritySubject& subject = {});
 // Expires with its issuer at the latest.
 runtime::Result<runtime::Certificate> sign_svid(const X509Issuer& issuer, const SvidRequest& request,
                                                 runtime::WallTime now);

@@ -59,6 +59,19 @@ Result<void> read_ttls(hcl::ObjectReader& reader, DevServerConfig& config) {
   return read_duration(reader, "agent_ttl", settings.agent_ttl);
 }
 
+// An empty block counts for nothing, as in SPIRE.
+Result<void> read_ca_subject(hcl::ObjectReader& server, DevServerConfig& config) {
+  AuthoritySubject subject{{}, {}, {}};
+  STEEPLE_TRY(given, server.read_block("ca_subject", [&](hcl::ObjectReader& reader) -> Result<void> {
+    STEEPLE_CHECK(reader.read("country", subject.country));
+    STEEPLE_CHECK(reader.read("organization", subject.organization));
+    STEEPLE_CHECK(reader.read("common_name", subject.common_name));
+    return refuse_unknown_keys(reader, "ca_subject");
+  }));
+  if (given && !subject.empty()) config.ca_subject = std::move(subject);
+  return {};
+}
+
 Result<void> read_server(hcl::ObjectReader& reader, DevServerConfig& config) {
   std::string trust_domain;
   std::int64_t port = config.bind_port;
@@ -68,6 +81,7 @@ Result<void> read_server(hcl::ObjectReader& reader, DevServerConfig& config) {
   STEEPLE_CHECK(reader.read("socket_path", config.socket_path));
   STEEPLE_CHECK(reader.read("data_dir", config.data_dir));
   STEEPLE_CHECK(read_ttls(reader, config));
+  STEEPLE_CHECK(read_ca_subject(reader, config));
   STEEPLE_CHECK(read_log(reader, config));
   if (trust_domain.empty()) return invalid("trust_domain must be configured");
   if (config.bind_address.empty() || config.socket_path.empty()) {

@@ -33,6 +33,7 @@ struct DevServerConfig {
   std::string database_path;
   std::string keys_path;  // empty: KeyManager memory
   std::chrono::seconds ca_ttl = std::chrono::hours(24);
+  AuthoritySubject ca_subject;
   std::chrono::seconds connection_age_max = std::chrono::minutes(3);
   std::string log_file;
   runtime::LogLevel log_level = runtime::LogLevel::kInfo;

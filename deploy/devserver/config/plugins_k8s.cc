@@ -38,19 +38,13 @@ Result<void> need_accounts(const std::string& name, const K8sClusterConfig& clus
 
 Result<void> read_sat_cluster(hcl::ObjectReader& reader, const std::string& name, K8sClusterConfig& cluster) {
   bool by_review = false;
-  std::string key_file;
   STEEPLE_CHECK(read_common(reader, cluster));
   STEEPLE_CHECK(reader.read("use_token_review_api_validation", by_review));
-  STEEPLE_CHECK(reader.read("service_account_key_file", key_file));
-  if (!by_review && key_file.empty()) {
+  STEEPLE_CHECK(reader.read("service_account_key_file", cluster.key_file));
+  if (!by_review && cluster.key_file.empty()) {
     return invalid(fmt::format("cluster {} configuration missing service account key file", go_quote(name)));
   }
-  if (!by_review) {
-    return Error(ErrorCode::kUnimplemented,
-                 fmt::format("cluster {}: the development server does not have service_account_key_file; set "
-                             "use_token_review_api_validation = true",
-                             go_quote(name)));
-  }
+  if (by_review) cluster.key_file.clear();  // the API server is asked, whatever keys there are
   return need_accounts(name, cluster);
 }
 

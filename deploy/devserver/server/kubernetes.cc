@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "deploy/devserver/attestors/service_account.h"
 #include "deploy/devserver/kube/http_api.h"
 #include "runtime/core/go_text.h"
+#include "runtime/os/file.h"
 
 namespace steeple::devserver {
 namespace {
@@ -21,13 +23,34 @@ bool may_mend_itself(const Error& error) {
          error.code() != ErrorCode::kMalformed;
 }
 
+Result<std::vector<runtime::Bytes>> load_keys(const std::string& cluster, const std::string& path) {
+  auto refuse = [&](const Error& cause) {
+    return Error(cause.code(), fmt::format("failed to load cluster {} service account keys from {}: {}",
+                                           runtime::go_quote(cluster), runtime::go_quote(path), cause.message()));
+  };
+  Result<std::string> pem = runtime::read_file(path, kCredentialBytesMax);
+  if (!pem) return refuse(pem.error());
+  Result<std::vector<runtime::Bytes>> keys = parse_service_account_keys(*pem);
+  if (!keys) return refuse(keys.error());
+  if (keys->empty()) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("cluster {} has no service account keys in {}",
+                                                          runtime::go_quote(cluster), runtime::go_quote(path)));
+  }
+  return keys;
+}
+
 }  // namespace
 
 Kubernetes::Lane::Lane(runtime::Loop& loop, unsigned threads)
     : workers(loop, threads, kRequestsQueuedMax), http(loop, workers) {}
 
-Kubernetes::Kubernetes(runtime::Loop& loop, agent::Environment environment, runtime::Logger log)
-    : loop_(loop), environment_(std::move(environment)), log_(std::move(log)), attesting_(loop, kAttestingThreads) {}
+Kubernetes::Kubernetes(runtime::Loop& loop, const runtime::Clock& clock, agent::Environment environment,
+                       runtime::Logger log)
+    : loop_(loop),
+      clock_(clock),
+      environment_(std::move(environment)),
+      log_(std::move(log)),
+      attesting_(loop, kAttestingThreads) {}
 
 Result<std::unique_ptr<KubeApi>> Kubernetes::connect(const std::string& kubeconfig_path, Lane& lane,
                                                      std::string_view plugin) {
@@ -45,8 +68,15 @@ Result<std::unique_ptr<KubeApi>> Kubernetes::connect(const std::string& kubeconf
 Result<void> Kubernetes::add_clusters(const K8sClusterConfigs& configs, K8sClusters& clusters,
                                       std::string_view plugin) {
   for (const auto& [name, config] : configs) {
-    STEEPLE_TRY(api, connect(config.kubeconfig_path, attesting_, plugin));
-    clusters.emplace(name, K8sCluster{config, std::move(api)});
+    K8sCluster cluster{config, nullptr, {}};
+    if (config.key_file.empty()) {
+      STEEPLE_TRY(api, connect(config.kubeconfig_path, attesting_, plugin));
+      cluster.api = std::move(api);
+    } else {
+      STEEPLE_TRY(keys, load_keys(name, config.key_file));
+      cluster.keys = std::move(keys);
+    }
+    clusters.emplace(name, std::move(cluster));
   }
   return {};
 }
@@ -54,7 +84,7 @@ Result<void> Kubernetes::add_clusters(const K8sClusterConfigs& configs, K8sClust
 Result<void> Kubernetes::add_attestors(const DevServerConfig& config, AttestorTable& table) {
   if (config.k8s_sat) {
     STEEPLE_CHECK(add_clusters(*config.k8s_sat, sat_, "k8s_sat"));
-    table.emplace("k8s_sat", [this] { return make_k8s_sat_attestor(sat_); });
+    table.emplace("k8s_sat", [this] { return make_k8s_sat_attestor(sat_, clock_); });
   }
   if (config.k8s_psat) {
     if (config.k8s_psat->empty()) log_.info("No clusters configured, PSAT attestation is effectively disabled");

@@ -14,9 +14,11 @@ namespace steeple::devserver {
 
 class Kubernetes {
  public:
-  Kubernetes(runtime::Loop& loop, agent::Environment environment, runtime::Logger log);
+  // `clock` outlives this.
+  Kubernetes(runtime::Loop& loop, const runtime::Clock& clock, agent::Environment environment, runtime::Logger log);
 
-  // Refuses a kubeconfig that is there and of no use; one that cannot be read yet is told in the log.
+  // Refuses a kubeconfig that is there and of no use; one that cannot be read yet is told in the log. Key files must be
+  // there.
   runtime::Result<void> add_attestors(const DevServerConfig& config, AttestorTable& table);
   runtime::Result<void> add_notifiers(const DevServerConfig& config, const BundleSource& source,
                                       std::uint64_t sequence_number);
@@ -35,6 +37,7 @@ class Kubernetes {
   runtime::Result<void> add_clusters(const K8sClusterConfigs& configs, K8sClusters& clusters, std::string_view plugin);
 
   runtime::Loop& loop_;
+  const runtime::Clock& clock_;
   agent::Environment environment_;
   runtime::Logger log_;
   Lane attesting_;

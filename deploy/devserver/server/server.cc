@@ -39,7 +39,7 @@ struct Parts {
         log(std::move(logger)),
         workers(loop, 1, kSigningQueueMax),
         wake(loop),
-        kubernetes(loop, agent::process_environment(), log) {}
+        kubernetes(loop, clock, agent::process_environment(), log) {}
 
   DevServerConfig config;
   Logger log;
@@ -95,7 +95,7 @@ Result<void> open_state(Parts& parts) {
   STEEPLE_TRY(keys, KeyStore::open(config.keys_path));
   STEEPLE_TRY(authorities,
               Authorities::open(*parts.datastore, std::move(keys), parts.clock, config.settings.trust_domain,
-                                config.ca_ttl, parts.log.with_subsystem("ca_manager")));
+                                config.ca_ttl, parts.log.with_subsystem("ca_manager"), config.ca_subject));
   parts.authorities = std::move(authorities);
   STEEPLE_TRY(svid, ServerSvid::make(*parts.authorities, parts.clock, config.settings.trust_domain,
                                      config.settings.x509_svid_ttl));

@@ -86,7 +86,7 @@ TEST_CASE("server.conf: every key that is known works") {
 }
 
 TEST_CASE("server.conf: what is not known is refused by name") {
-  CHECK(contains(refusal(server("ca_subject { country = [\"US\"] }") + kPlugins), "\"ca_subject\""));
+  CHECK(contains(refusal(server("audit_log_enabled = true") + kPlugins), "\"audit_log_enabled\""));
   CHECK(contains(refusal(server("federation {}") + kPlugins), "\"federation\""));
   CHECK(contains(refusal(server() + "telemetry {}\n" + kPlugins), "\"telemetry\""));
   CHECK(contains(refusal(server() + kPlugins + "\ndevelopment { nonsense = 1 }"), "\"nonsense\""));
@@ -177,8 +177,6 @@ TEST_CASE("server.conf: clusters that cannot be") {
   CHECK(contains(of("k8s_psat", ""), "cluster \"c\" configuration must have at least one service account allowed"));
   CHECK(contains(of("k8s_sat", "service_account_allow_list = [\"a:b\"]"),
                  "cluster \"c\" configuration missing service account key file"));
-  CHECK(contains(of("k8s_sat", "service_account_allow_list = [\"a:b\"] service_account_key_file = \"/k\""),
-                 "does not have service_account_key_file"));
   CHECK(contains(of("k8s_psat", "service_account_allow_list = [\"a:b\"] nope = 1"), "nope"));
 }
 
@@ -206,4 +204,34 @@ TEST_CASE("server.conf: targets of k8sbundle") {
   CHECK(contains(refusal(with_plugin("Notifier", "k8sbundle", "clusters = [ { namespace = \"n\" } ]")),
                  "cluster configuration is missing kube_config_file_path"));
   CHECK(contains(refusal(with_plugin("Notifier", "k8sbundle", "nope = 1")), "nope"));
+}
+
+TEST_CASE("server.conf: k8s_sat by keys, unless the API server is to be asked") {
+  auto of = [](const std::string& more) {
+    auto config = parse_config(with_plugin("NodeAttestor", "k8s_sat",
+                                           "clusters = { \"c\" = { service_account_allow_list = [\"a:b\"] "
+                                           "service_account_key_file = \"/k\" " +
+                                               more + " } }"));
+    INFO((config ? std::string() : config.error().message()));
+    REQUIRE(config);
+    return config->k8s_sat->at("c").key_file;
+  };
+  CHECK(of("") == "/k");
+  CHECK(of("use_token_review_api_validation = true").empty());
+}
+
+TEST_CASE("server.conf: the authority's subject") {
+  auto subject = [](const std::string& block) {
+    auto config = parse_config(server(block) + kPlugins);
+    INFO((config ? std::string() : config.error().message()));
+    REQUIRE(config);
+    return config->ca_subject;
+  };
+  AuthoritySubject given = subject(R"(ca_subject { country = ["DE", "FR"] organization = ["O"] common_name = "C" })");
+  CHECK(given.country == std::vector<std::string>{"DE", "FR"});
+  CHECK(given.organization == std::vector<std::string>{"O"});
+  CHECK(given.common_name == "C");
+  CHECK(subject(R"(ca_subject { common_name = "C" })").country.empty());
+  CHECK(subject("ca_subject {}").organization == std::vector<std::string>{"SPIFFE"});
+  CHECK(contains(refusal(server("ca_subject { nope = 1 }") + kPlugins), "nope"));
 }

@@ -3,6 +3,7 @@
 #include "deploy/devserver/attestors/k8s_token.h"
 #include "deploy/devserver/kube/queries.h"
 #include "tests/unit/deploy/devserver/fake_kube_api.h"
+#include "tests/unit/deploy/devserver/manual_clock.h"
 
 using namespace steeple;
 using namespace steeple::devserver;
@@ -39,7 +40,7 @@ struct World {
 
   runtime::Result<AttestedAgent> attest(bool projected,
                                         const std::string& payload = R"({"cluster":"demo","token":"t\n"})") {
-    auto attestor = projected ? make_k8s_psat_attestor(clusters) : make_k8s_sat_attestor(clusters);
+    auto attestor = projected ? make_k8s_psat_attestor(clusters) : make_k8s_sat_attestor(clusters, clock);
     auto step = finish(attestor->begin(runtime::as_bytes(payload), {}, {}));
     if (!step) return step.error();
     return std::get<AttestedAgent>(*step);
@@ -53,6 +54,7 @@ struct World {
     REQUIRE(agent.error().message().starts_with(prefix));
     return agent.error().message().substr(prefix.size());
   }
+  ManualClock clock;
   FakeKubeApi* api;
   K8sClusters clusters;
 };

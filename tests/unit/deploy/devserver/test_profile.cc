@@ -93,3 +93,10 @@ TEST_CASE("Serials, key ids and UUIDs have their forms") {
   CHECK(random_uuid() != uuid);
   CHECK(random_key_id().size() == 32);
 }
+
+TEST_CASE("An authority has the subject that was configured") {
+  auto key = *runtime::PrivateKey::generate(runtime::KeyType::kEcP256);
+  auto certificate = make_authority(key, "spiffe://example.org", seconds(60), kNow, {{"DE"}, {}, "name"});
+  REQUIRE(certificate);
+  CHECK(certificate->subject().ends_with("=" + certificate->serial_decimal() + ",CN=name,C=DE"));
+}
