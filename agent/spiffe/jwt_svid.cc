@@ -17,7 +17,7 @@ using runtime::Result;
 
 namespace {
 
-constexpr std::size_t kQuotedMax = 4096;  // of a list that a text repeats
+constexpr std::size_t kErrorTextMax = 4096;
 
 // The claims that have a meaning.
 struct RegisteredClaims {
@@ -87,16 +87,10 @@ Result<const JwtAuthority*> find_key(std::span<const SharedBundle> bundles, cons
   }
   auto key = (*bundle)->jwt_authorities().find(key_id);
   if (key == (*bundle)->jwt_authorities().end()) {
-    return malformed(fmt::format("public key {} not found in trust domain {}",
-                                 runtime::go_quote(key_id.substr(0, kQuotedMax)),
+    return malformed(fmt::format("public key {} not found in trust domain {}", runtime::go_quote(key_id),
                                  runtime::go_quote(trust_domain.name())));
   }
   return &key->second;
-}
-
-std::string bounded(std::string text) {
-  if (text.size() > kQuotedMax) text.resize(kQuotedMax);
-  return text;
 }
 
 Result<void> check_times(const RegisteredClaims& claims, runtime::WallTime now) {
@@ -116,8 +110,8 @@ Result<void> check_times(const RegisteredClaims& claims, runtime::WallTime now) 
 
 Result<void> check_claims(const RegisteredClaims& claims, std::string_view audience, runtime::WallTime now) {
   if (std::find(claims.audience.begin(), claims.audience.end(), audience) == claims.audience.end()) {
-    return malformed(fmt::format("expected audience in [{}] (audience={})", bounded(runtime::go_quote(audience)),
-                                 bounded(runtime::go_quoted_list(claims.audience))));
+    return malformed(fmt::format("expected audience in [{}] (audience={})", runtime::go_quote(audience),
+                                 runtime::go_quoted_list(claims.audience)));
   }
   return check_times(claims, now);
 }
@@ -136,16 +130,8 @@ Result<void> check_convertible(const JsonValue& value) {
   return {};
 }
 
-}  // namespace
-
-JwtSvid::JwtSvid(SpiffeId spiffe_id, runtime::SecretBytes token, runtime::WallTime issued_at,
-                 runtime::WallTime expires_at)
-    : spiffe_id_(std::move(spiffe_id)), token_(std::move(token)), issued_at_(issued_at), expires_at_(expires_at) {
-  if (Result<JwtToken> read = JwtToken::parse(runtime::as_text(token_.view()))) key_id_ = read->key_id();
-}
-
-Result<VerifiedJwt> verify_jwt_svid(std::string_view token, std::string_view audience,
-                                    std::span<const SharedBundle> bundles, runtime::WallTime now) {
+Result<VerifiedJwt> verify(std::string_view token, std::string_view audience, std::span<const SharedBundle> bundles,
+                           runtime::WallTime now) {
   STEEPLE_TRY(jwt, with_context(JwtToken::parse(token), "unable to parse JWT token"));
   if (jwt.key_id().empty()) return malformed("token header missing key id");
   STEEPLE_TRY(text, parse_json(runtime::as_text(jwt.payload())));
@@ -159,6 +145,29 @@ Result<VerifiedJwt> verify_jwt_svid(std::string_view token, std::string_view aud
   STEEPLE_CHECK(check_convertible(text.root));
   STEEPLE_CHECK(check_claims(claims, audience, now));
   return VerifiedJwt{std::move(id), std::move(text.root)};
+}
+
+// Texts repeat what the token says, which may be as long as the token.
+Error bounded(Error error) {
+  if (error.message().size() <= kErrorTextMax) return error;
+  std::size_t size = kErrorTextMax;
+  while (size > 0 && (static_cast<unsigned char>(error.message()[size]) & 0xC0) == 0x80) --size;
+  return Error(error.code(), error.message().substr(0, size) + "...");
+}
+
+}  // namespace
+
+JwtSvid::JwtSvid(SpiffeId spiffe_id, runtime::SecretBytes token, runtime::WallTime issued_at,
+                 runtime::WallTime expires_at)
+    : spiffe_id_(std::move(spiffe_id)), token_(std::move(token)), issued_at_(issued_at), expires_at_(expires_at) {
+  if (Result<JwtToken> read = JwtToken::parse(runtime::as_text(token_.view()))) key_id_ = read->key_id();
+}
+
+Result<VerifiedJwt> verify_jwt_svid(std::string_view token, std::string_view audience,
+                                    std::span<const SharedBundle> bundles, runtime::WallTime now) {
+  Result<VerifiedJwt> verified = verify(token, audience, bundles, now);
+  if (verified) return verified;
+  return bounded(std::move(verified.error()));
 }
 
 }  // namespace steeple::agent

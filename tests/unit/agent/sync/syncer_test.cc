@@ -119,6 +119,54 @@ TEST_CASE("Syncer fetches, signs and serves, and logs as the recorded agent does
                "subsystem_name=cache_manager"));
 }
 
+TEST_CASE("Syncer tells a caller's entries without their SVIDs, and the bundles of those that have one") {
+  Fixture f;
+  RegistrationEntry federated = make_entry("e1", "/web", {"unix:uid:1"});
+  federated.federates_with = {tests::trust_domain("partner.test")};
+  f.server.put(federated);
+  f.server.put(make_entry("e2", "/other", {"unix:uid:2"}));
+  f.server.federated.emplace(tests::trust_domain("partner.test"), Bundle(tests::trust_domain("partner.test")));
+  f.server.fail_mint = server_error(ServerErrorClass::kOther, "not now");
+  std::vector<std::string> entries;
+  std::vector<std::string> bundles;
+  bool done = false;
+  auto ask = [](Fixture* fixture, std::vector<std::string>* ids, std::vector<std::string>* domains,
+                bool* finished) -> runtime::Task<void> {
+    auto found = co_await fixture->syncer->matching_entries(selectors_of({"unix:uid:1"}), runtime::Deadline::in(10s),
+                                                            fixture->group.token());
+    if (found) {
+      for (const SharedEntry& entry : *found) ids->push_back(entry->id);
+    }
+    auto known = co_await fixture->syncer->bundles_of(selectors_of({"unix:uid:1"}), runtime::Deadline::in(10s),
+                                                      fixture->group.token());
+    if (known) {
+      for (const SharedBundle& bundle : *known) domains->push_back(bundle->trust_domain().name());
+    }
+    *finished = true;
+  };
+  f.group.spawn(ask(&f, &entries, &bundles, &done));
+  f.start();  // they wait for the first sync
+  REQUIRE(f.until([&] { return done; }));
+  CHECK(entries == std::vector<std::string>{"e1"});
+  CHECK(bundles == std::vector<std::string>{"example.org"});
+  CHECK(f.svids() == 0);
+}
+
+TEST_CASE("Syncer tells the bundles of a caller whose SVID is there") {
+  Fixture f;
+  RegistrationEntry federated = make_entry("e1", "/web", {"unix:uid:1"});
+  federated.federates_with = {tests::trust_domain("partner.test"), tests::trust_domain("unknown.test")};
+  f.server.put(federated);
+  f.server.federated.emplace(tests::trust_domain("partner.test"), Bundle(tests::trust_domain("partner.test")));
+  f.start();
+  REQUIRE(f.until([&] { return f.svids() == 1; }));
+  std::vector<SharedBundle> bundles = f.syncer->cache().bundles_of(selectors_of({"unix:uid:1"}));
+  REQUIRE(bundles.size() == 2);
+  CHECK(bundles[0]->trust_domain().name() == "example.org");
+  CHECK(bundles[1]->trust_domain().name() == "partner.test");
+  CHECK(f.syncer->cache().bundles_of(selectors_of({"unix:uid:2"})).size() == 1);
+}
+
 TEST_CASE("Syncer lets callers wait for the first sync instead of refusing them") {
   Fixture f;
   Fixture::Fetch fetch;
