@@ -80,6 +80,8 @@ class ApiServer:
         self.requests = []  # (method, path, body)
         self.before_patch = None  # called once before the next patch is judged
         self.answer = None  # (status, body) for everything
+        self.going = threading.Event()  # clear: requests are taken, and nothing is answered
+        self.going.set()
         self.make_certificates()
         self.port = port
         self.server = None
@@ -118,6 +120,7 @@ class ApiServer:
         """Away, its connections with it; start() brings it back on the same port."""
         if not self.server:
             return
+        self.going.set()
         self.server.shutdown()
         self.server.server_close()
         for connection in list(self.server.open):
@@ -290,6 +293,7 @@ def handler_of(api):
         def answer(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             api.requests.append((self.command, self.path, body))
+            api.going.wait(60)
             status, answer = api.respond(self.command, self.path, self.headers, body, self.request.getpeercert())
             text = answer if isinstance(answer, bytes) else json.dumps(answer, separators=(",", ":")).encode()
             self.send_response(status)

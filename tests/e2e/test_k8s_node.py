@@ -5,7 +5,7 @@ import signal
 import subprocess
 import unittest
 
-from harness import AGENT_KIND, SERVER_KIND, TRUST_DOMAIN, Suite, wait_until
+from harness import AGENT_KIND, BIN, SERVER_KIND, TRUST_DOMAIN, Suite, wait_until
 from api_server import API_AUDIENCE, ApiServer
 
 CLUSTER = "kindcluster"
@@ -143,6 +143,40 @@ class ServiceAccountToken(Cluster):
         bearer.write_text("second\n")
         self.assert_attests(server)
         self.assertNotIn("second", server.process.log())
+
+    def test_an_api_server_that_hangs_holds_up_nobody_else(self):
+        server = self.start_server(more=self.notifier())
+        wait_until(self.api.bundle, 20, lambda: server.process.log()[-3000:])
+        self.token_file.write_text(self.api.token())
+        self.api.going.clear()
+        waiting = self.make_agent(server, name="waiting").launch()
+        wait_until(lambda: any(path.endswith("/tokenreviews") for _, path, _ in self.api.requests), 20, lambda: waiting.process.log()[-3000:])
+        server.command("localauthority x509 prepare")
+        other = self.agent(server, "other", node_attestor=f'NodeAttestor "k8s_sat" {{ plugin_data {{ cluster = "unknown" token_path = "{self.token_file}" }} }}').launch()
+        self.wait_for_log(other, "not configured for cluster")
+        self.assertEqual(server.stop(), 0)  # at once, with both requests under way
+
+    @unittest.skipIf(os.getuid() != 0, "makes a mount namespace")
+    def test_a_server_in_the_cluster_shows_its_own_account(self):
+        account = self.home / "account"
+        account.mkdir()
+        (account / "ca.crt").write_bytes((self.api.home / "ca.crt").read_bytes())
+        (account / "token").write_text("account-token")
+        self.api.users["account-token"] = "spire-server"
+        # A /run of its own, as a pod has it.
+        (self.home / "in-pod").write_text(f'''#!/bin/sh
+exec unshare --mount --propagation private sh -c 'mount -t tmpfs pod /run && mkdir -p /run/secrets/kubernetes.io && cp -r {account} /run/secrets/kubernetes.io/serviceaccount &&
+  KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT={self.api.port} exec {BIN}/steeple-devserver "$@"' steeple-devserver "$@"
+''')
+        (self.home / "in-pod").chmod(0o755)
+        server = self.server(attestors=f'''NodeAttestor "k8s_sat" {{ plugin_data {{ clusters = {{ "{CLUSTER}" = {{
+            service_account_allow_list = ["spire:spire-agent"] {REVIEW} }} }} }} }}
+            Notifier "k8sbundle" {{ plugin_data {{}} }}''')
+        server.program = self.home / "in-pod"
+        server.start()
+        self.token_file.write_text(self.api.token())
+        self.assert_attests(server)
+        wait_until(self.api.bundle, 20, lambda: server.process.log()[-3000:])
 
     def test_a_server_without_rights_says_which(self):
         self.api.rights["spire-server"].remove(("create", "tokenreviews"))
