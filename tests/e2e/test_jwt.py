@@ -1,5 +1,6 @@
 """JWT-SVIDs end to end: fetched, validated, renewed, through rotation and tainting of the authority, with the server away."""
 import base64
+import concurrent.futures
 import json
 import os
 import re
@@ -8,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from harness import PATIENCE, Suite, TRUST_DOMAIN, wait_until
+from harness import AGENT_KIND, PATIENCE, Server, Suite, TRUST_DOMAIN, wait_until
 
 SERVICE = "http://localhost/SpiffeWorkloadAPI/"
 OTHER_USER = 65534
@@ -36,6 +37,15 @@ def field(number, text):
     return bytes([number << 3 | 2]) + varint(len(data)) + data
 
 
+class Partner(Server):
+    """A server of another trust domain."""
+
+    def write_config(self):
+        super().write_config()
+        config = self.home / "server.conf"
+        config.write_text(config.read_text().replace(f'trust_domain = "{TRUST_DOMAIN}"', 'trust_domain = "partner.test"'))
+
+
 class Jwt(Suite):
     def pair(self, name="/workload", *entry, server_settings=None, **agent_settings):
         server, agent = self.running_pair(server_settings, **agent_settings)
@@ -60,7 +70,7 @@ class Jwt(Suite):
 
     def call(self, agent, method, message, wait="20", size=None):
         """What comes back, headers and all; `size` is what the prefix says of a message of another size."""
-        body = self.home / "request"
+        body = self.home / f"request-{method}"
         body.write_bytes(b"\0" + struct.pack(">I", size or len(message)) + message)
         done = subprocess.run(["curl", "-sS", "--max-time", wait, "--http2-prior-knowledge", "--unix-socket", agent.socket, "-D", "-",
                                "-H", "content-type: application/grpc", "-H", "te: trailers", "-H", "workload.spiffe.io: true",
@@ -98,8 +108,9 @@ class Jwt(Suite):
     def test_hints_identities_and_the_wish_for_a_jti(self):
         server, agent = self.pair("/one", "-hint", "a")
         server.create_entry("/two", "-hint", "b")
-        agent.wait_for_ids(["/one", "/two"])
-        self.assertEqual(len(self.fetch(agent)[0]), 2)
+        server.create_entry("/jti", "-jwtSVIDIncludeJTI")
+        agent.wait_for_ids(["/one", "/two", "/jti"])
+        self.assertEqual(len(self.fetch(agent)[0]), 3)
         only, _ = self.fetch(agent, "db", "-spiffeID", f"spiffe://{TRUST_DOMAIN}/two")
         self.assertEqual([part(token, 1)["sub"] for token in only], [f"spiffe://{TRUST_DOMAIN}/two"])
         unknown = self.run_api(agent, "fetch jwt", "-audience", "db", "-spiffeID", f"spiffe://{TRUST_DOMAIN}/none")
@@ -107,10 +118,25 @@ class Jwt(Suite):
         self.assertEqual(self.run_api(agent, "fetch jwt", "-audience", "db", user=OTHER_USER).stderr,
                          "rpc error: code = PermissionDenied desc = no identity issued\n")
         self.assertIn("invalid JWT-SVID audience: cannot be empty", self.run_api(agent, "fetch jwt", "-audience", "").stderr)
-        server.create_entry("/jti", "-jwtSVIDIncludeJTI")
-        agent.wait_for_ids(["/one", "/two", "/jti"])
         with_jti = [self.fetch(agent, "db", "-spiffeID", f"spiffe://{TRUST_DOMAIN}/jti")[0][0] for _ in range(2)]
-        self.assertNotEqual(part(with_jti[0], 1)["jti"], part(with_jti[1], 1)["jti"])  # never from the cache
+        if AGENT_KIND == "steeple":  # SPIRE's agent 1.15.3 loses the entry's wish on the way to its cache
+            self.assertNotEqual(part(with_jti[0], 1)["jti"], part(with_jti[1], 1)["jti"])
+
+    def test_a_token_of_a_federated_trust_domain(self):
+        server, agent = self.pair()
+        partner = self.keep(Partner(self.home / "partner")).start()
+        token = partner.command("jwt mint", "-spiffeID", "spiffe://partner.test/a", "-audience", "db").stdout.strip()
+        self.assertIn('no keys found for trust domain "partner.test"', self.validate(agent, token).stderr)
+        (self.home / "partner.json").write_text(partner.command("bundle show", "-format", "spiffe").stdout)
+        server.command("bundle set", "-id", "spiffe://partner.test", "-path", self.home / "partner.json", "-format", "spiffe")
+        server.create_entry("/federated", "-federatesWith", "spiffe://partner.test")
+        wait_until(lambda: self.validate(agent, token).returncode == 0, 20, "a federated token is not valid")
+        shown = self.validate(agent, token).stdout
+        self.assertIn("SPIFFE ID : spiffe://partner.test/a\n", shown)
+        self.assertNotIn('"iat"', shown)  # of a foreign token only what is allowed
+        done = self.run_api(agent, "fetch jwt", "-audience", "db", "-output", "json")
+        self.assertEqual(sorted(json.loads(done.stdout)[1]["bundles"]), ["spiffe://example.org", "spiffe://partner.test"])
+        self.assertIn('no keys found for trust domain "partner.test"', self.validate(agent, token, user=OTHER_USER).stderr)
 
     def test_the_authority_is_rotated_tainted_and_revoked(self):
         server, agent = self.pair()
@@ -155,6 +181,9 @@ class Jwt(Suite):
         header, claims, signature = part(good, 0), part(good, 1), good.split(".")[2]
         with_header = lambda **changed: f"{encode({**header, **changed})}.{encode(claims)}.{signature}"
         nested = b"[" * 20000 + b"]" * 20000
+        steeple_only = () if AGENT_KIND != "steeple" else (
+            (f"{encode(header)}.{encode(nested)}.{signature}", "exceeded max depth"),
+            ("x" * 1_100_000, "larger than 1048576 bytes"), ("x" * 4_000_000, "larger than 1048576 bytes"))
         for token, text in ((with_header(alg="none"), 'unexpected signature algorithm "none"'),
                             (with_header(kid="nope"), 'public key "nope" not found in trust domain'),
                             (with_header(alg="RS256"), "error in cryptographic primitive"),
@@ -162,10 +191,7 @@ class Jwt(Suite):
                             (f"{encode(header)}.{encode({**claims, 'exp': 1})}.{signature}", "error in cryptographic primitive"),
                             (f"{encode(header)}.{encode(json.dumps(claims)[:-1].encode() + b',' + json.dumps(claims)[1:].encode())}.{signature}",
                              "json: duplicate key 'aud' in object"),
-                            (f"{encode(header)}.{encode(nested)}.{signature}", "exceeded max depth"),
-                            ("a.b", "compact JWS format must have three parts"),
-                            ("x" * 1_100_000, "larger than 1048576 bytes"),
-                            ("x" * 4_000_000, "larger than 1048576 bytes")):
+                            ("a.b", "compact JWS format must have three parts"), *steeple_only):
             answer = self.call(agent, "ValidateJWTSVID", field(1, "db") + field(2, token)).decode(errors="replace")
             self.assertIn("grpc-status: 3", answer, token[:80])
             self.assertIn(text, answer)
@@ -191,8 +217,9 @@ class Jwt(Suite):
     def test_verifiers_without_an_identity_may_have_the_bundles(self):
         server, agent = self.running_pair(allow_unauthenticated_verifiers=True, jwt_svid_cache_max_size=5)
         server.create_entry("/elsewhere", selector="unix:uid:12345")
-        for method in ("FetchJWTBundles", "FetchX509Bundles"):
-            answer = self.call(agent, method, b"", wait="2")
+        with concurrent.futures.ThreadPoolExecutor() as streams:  # each stays open until its time is up
+            answers = list(streams.map(lambda method: self.call(agent, method, b"", wait="3"), ("FetchJWTBundles", "FetchX509Bundles")))
+        for answer in answers:
             self.assertIn(f"spiffe://{TRUST_DOMAIN}".encode(), answer)
             self.assertNotIn(b"grpc-status", answer)
         self.assertEqual(agent.fetch()[2], "rpc error: code = PermissionDenied desc = no identity issued")

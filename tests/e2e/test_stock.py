@@ -27,6 +27,12 @@ class OtherSuites(unittest.TestCase):
     def test_life_cycle_on_a_stock_server(self):
         self.run_suite("life_cycle", "stock", "steeple")
 
+    def test_jwt_on_a_stock_server(self):
+        self.run_suite("jwt", "stock", "steeple")
+
+    def test_jwt_of_a_stock_agent(self):
+        self.run_suite("jwt", "steeple", "stock")
+
     def test_main_job_of_a_stock_agent(self):
         self.run_suite("main_job", "steeple", "stock")
 
