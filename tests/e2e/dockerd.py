@@ -95,15 +95,22 @@ def cgroups_of(pid):
 
 
 class InnerCgroups:
-    """Cgroups of one name below all those of a process, as a container that may make cgroups could make them; removed again."""
+    """Cgroups of one path below all those of a process, as a container that may make cgroups could make them; removed again."""
 
-    def __init__(self, pid, name):
-        self.folders = [folder / name for folder in cgroups_of(pid)]
-        for folder in self.folders:
-            folder.mkdir()
-            for setting in ("cpuset.cpus", "cpuset.mems"):
-                if (folder / setting).exists() and (folder / "cpuset.memory_migrate").exists():
-                    (folder / setting).write_text((folder.parent / setting).read_text())
+    def __init__(self, pid, path):
+        self.made = []
+        self.folders = cgroups_of(pid)
+        for name in path.split("/"):
+            self.folders = [folder / name for folder in self.folders]
+            for folder in self.folders:
+                self.make(folder)
+
+    def make(self, folder):
+        folder.mkdir()
+        self.made.append(folder)
+        for setting in ("cpuset.cpus", "cpuset.mems"):
+            if (folder / setting).exists() and (folder / "cpuset.memory_migrate").exists():
+                (folder / setting).write_text((folder.parent / setting).read_text())
 
     def run(self, arguments):
         def enter():
@@ -112,5 +119,5 @@ class InnerCgroups:
         return subprocess.run(list(map(str, arguments)), preexec_fn=enter, capture_output=True, text=True, timeout=60 * PATIENCE)
 
     def stop(self):
-        for folder in self.folders:
+        for folder in reversed(self.made):
             folder.rmdir()

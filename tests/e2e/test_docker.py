@@ -4,12 +4,14 @@ import pathlib
 import re
 import shutil
 import tempfile
+import threading
 import time
 import unittest
 
 from dockerd import Dockerd, InnerCgroups
-from harness import AGENT_KIND, PATIENCE, TRUST_DOMAIN, Suite
+from harness import AGENT_KIND, PATIENCE, TRUST_DOMAIN, Suite, wait_until
 from kubelet import can_make_cgroups
+from podman import Podman
 
 IMAGE, OTHER_IMAGE = "example.org/app:1", "example.org/other:1"
 
@@ -87,6 +89,33 @@ class Containers(Suite):
         done = cgroups.run([self.agent_.program, "api", "fetch", "x509", "-socketPath", self.agent_.socket, "-timeout", "30s"])
         self.assertNotEqual(done.returncode, 0)
         self.assertIn(f"No such container: {stranger}", self.log())
+
+    def fetch_in(self, path):
+        """Of a process in cgroups of that path."""
+        done = self.keep(InnerCgroups("self", f"steeple-e2e-{os.getpid()}-{os.urandom(3).hex()}/{path}")).run([self.agent_.program, "api", "fetch", "x509", "-socketPath", self.agent_.socket, "-timeout", "30s"])
+        return sorted(re.findall(r"SPIFFE ID:\s+\S+/(\S+)", done.stdout)), done.stdout + done.stderr
+
+    def test_podmans_containers_lead_to_the_podman_of_root_or_of_the_user(self):
+        root = self.keep(Podman(self.home / "root.sock", {"app": "root"}))
+        user = self.keep(Podman(self.home / "1000.sock", {"app": "user"}))
+        self.world(f'podman_socket_path = "unix://{root.path}"', f'podman_socket_path_template = "unix://{self.home}/%d.sock"',
+                   selectors=[("root", "label:app:root"), ("user", "label:app:user"), ("web", "label:app:web")])
+        one, other = os.urandom(32).hex(), os.urandom(32).hex()
+        ids, out = self.fetch_in(f"machine.slice/libpod-{one}.scope/container")
+        self.assertEqual(ids, ["root"], out + self.log()[-3000:])
+        ids, out = self.fetch_in(f"user.slice/user-1000.slice/user@1000.service/libpod-{other}.scope")
+        self.assertEqual(ids, ["user"], out + self.log()[-3000:])
+        self.assertEqual([path.split("/")[-2] for path in root.asked + user.asked if "/containers/" in path], [one, other])
+        if AGENT_KIND == "steeple":
+            # A user's Podman that hangs holds up that user.
+            user.hang.clear()
+            hanging = threading.Thread(target=self.fetch_in, args=(f"user-1000.slice/libpod-{other}.scope",))
+            hanging.start()
+            wait_until(lambda: len(user.asked) > 2, 20, "the hanging Podman is not asked")
+            self.assertEqual(self.ids(IMAGE, "--label", "app=web")[0], ["web"])
+            self.assertEqual(self.fetch_in(f"libpod-{one}.scope")[0], ["root"])
+            user.hang.set()
+            hanging.join()
 
     @unittest.skipIf(AGENT_KIND == "stock", "Steeple's own promise")
     def test_a_container_that_forges_cgroup_names_gains_nothing(self):
