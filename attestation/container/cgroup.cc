@@ -15,6 +15,7 @@ using runtime::Result;
 namespace {
 
 constexpr std::string_view kPodPrefix = "pod";
+constexpr std::string_view kUserManagerBegin = "/user@", kUserManagerEnd = ".service/";
 constexpr std::string_view kUuidShape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 constexpr std::string_view kStaticShape = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 
@@ -83,6 +84,16 @@ std::string find_pod_uid(std::string_view segment, PodUidForm form) {
     return uid;
   }
   return {};
+}
+
+bool leads_below_user_manager(std::string_view path) {
+  for (std::size_t at = path.find(kUserManagerBegin); at != std::string_view::npos;
+       at = path.find(kUserManagerBegin, at + 1)) {
+    std::string_view rest = path.substr(at + kUserManagerBegin.size());
+    const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+    if (digits > 0 && rest.substr(digits).starts_with(kUserManagerEnd)) return true;
+  }
+  return false;
 }
 
 }  // namespace steeple::attestation

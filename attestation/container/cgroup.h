@@ -34,4 +34,8 @@ enum class PodUidForm {
 // The first such word of the segment, with dashes; empty: none.
 std::string find_pod_uid(std::string_view segment, PodUidForm form = PodUidForm::kUuid);
 
+// Does the path lead through the cgroup of a user's service manager ("user@1000.service")? Below it that user chooses
+// all names.
+bool leads_below_user_manager(std::string_view path);
+
 }  // namespace steeple::attestation

@@ -53,6 +53,7 @@ ContainerIds extract(std::string_view path, LocatePods pods) {
     const std::size_t at = find_container_id(*segment);
     if (at == std::string_view::npos) continue;
     found.container_id = segment->substr(at, kContainerIdSize);
+    found.below_user_manager = leads_below_user_manager(std::string(path) + "/");
     left = segment->substr(0, at);
   }
   note_outer(left, pods, found);

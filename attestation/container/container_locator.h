@@ -20,6 +20,7 @@ struct ContainerIds {
   // names.
   std::vector<std::string> outer_pod_uids = {};
   std::vector<std::string> outer_container_ids = {};
+  bool below_user_manager = false;  // then a user of the machine may have made the names
 
   bool operator==(const ContainerIds&) const = default;
 };

@@ -112,6 +112,7 @@ std::optional<ContainerIds> extract(std::string_view path) {
   std::optional<ContainerIds> found = pod ? std::move(pod) : std::move(crio);
   if (!found) return std::nullopt;
   std::string_view outer = path.substr(0, *id);
+  found->below_user_manager = leads_below_user_manager(outer);
   for (std::size_t at = find_container_id(outer); at != std::string_view::npos; at = find_container_id(outer)) {
     found->outer_container_ids.emplace_back(outer.substr(at, kContainerIdSize));
     outer.remove_prefix(at + kContainerIdSize);

@@ -133,6 +133,17 @@ class Pods(Suite):
             self.assertIn("workload attestation failed", out)
 
     @unittest.skipIf(AGENT_KIND == "stock", "Steeple's own promise")
+    def test_cgroup_names_made_by_a_user_of_the_machine_gain_nothing(self):
+        self.world('max_poll_attempts = 2', 'poll_retry_interval = "50ms"')
+        victim = self.pods["db"]
+        path = self.cgroups.root / f"user.slice/user-1000.slice/user@1000.service/kubepods/pod{victim.uid}/{victim.container}"
+        path.mkdir(parents=True)
+        out, _ = self.start_fetch(path).communicate(timeout=60 * PATIENCE)
+        self.assertNotIn("SPIFFE ID", out)
+        self.assertIn("workload attestation failed", out)
+        self.assertIn("below a user's service manager", self.agent_.process.log())
+
+    @unittest.skipIf(AGENT_KIND == "stock", "Steeple's own promise")
     def test_the_legacy_locator_serves_and_is_not_fooled_either(self):
         self.world("use_new_container_locator = false", 'max_poll_attempts = 2', 'poll_retry_interval = "100ms"')
         self.assertIn("Using the legacy container locator", self.agent_.process.log())

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "attestation/workload/docker/docker_config.h"
 
 namespace steeple::attestation {
@@ -42,8 +44,12 @@ std::string socket_of(std::string_view host) {
 // A daemon that cannot be reached, in the words of Docker's client.
 Error unreachable(const std::string& host, const Error& cause) {
   if (cause.code() != ErrorCode::kUnavailable) return cause;
-  const std::string socket = socket_of(host);
-  if (::access(socket.c_str(), F_OK) != 0) {
+  const bool usable = ::access(socket_of(host).c_str(), R_OK | W_OK) == 0;
+  if (!usable && errno == EACCES) {
+    return Error(ErrorCode::kUnavailable,
+                 fmt::format("permission denied while trying to connect to the docker API at {}", host));
+  }
+  if (!usable) {
     return Error(ErrorCode::kUnavailable, fmt::format("failed to connect to the docker API at {}; check if the path is "
                                                       "correct and if the daemon is running: {}",
                                                       host, cause.message()));

@@ -69,6 +69,10 @@ void K8sAttestor::log_retry(const Logger& log, const Error* fetch_error) const {
 }
 
 Task<Result<Selectors>> K8sAttestor::find(ContainerIds query, Deadline deadline, StopToken stop) {
+  if (query.below_user_manager) {
+    co_return Error(ErrorCode::kFailedPrecondition,
+                    "the container's names stand below a user's service manager, where that user chooses all names");
+  }
   STEEPLE_CO_TRY(hit, look_up(pods_.fresh(), query));
   if (hit) co_return std::move(*hit);
   const Logger log = log_.with({{"pod_uid", query.pod_uid}, {"container_id", query.container_id}});

@@ -145,6 +145,25 @@ TEST_CASE("Names further out are handed along") {
   CHECK(locate_container(fill(forged), LocatePods::kNo)->outer_pod_uids.empty());
 }
 
+TEST_CASE("Names below a user's service manager are told from others, by both locators") {
+  const std::string manager = "0::/user.slice/user-7.slice/user@7.service/";
+  for (const std::string& path :
+       {manager + "kubepods/pod{U}/{C}\n", manager + "pod{U}/{C}\n", manager + "x/crio-{C}.scope\n"}) {
+    INFO(path);
+    CHECK(locate_container(fill(path), LocatePods::kYes)->below_user_manager);
+  }
+  CHECK(locate_container_legacy(fill(manager + "kubepods/pod{U}/{C}\n"))->below_user_manager);
+  CHECK(locate_container(fill(manager + "{C}\n"), LocatePods::kYes)->below_user_manager);
+  for (const std::string& path :
+       {std::string("/kubepods/pod{U}/{C}"), std::string("/user.slice/user-7.slice/pod{U}/{C}"),
+        std::string("/user@.service/pod{U}/{C}"), std::string("/user@7.services/pod{U}/{C}"),
+        std::string("/kubepods/pod{U}/{C}/user@7.service/x")}) {
+    INFO(path);
+    CHECK_FALSE(locate_container(fill("0::" + path + "\n"), LocatePods::kYes)->below_user_manager);
+    CHECK_FALSE(locate_container_legacy(fill("0::" + path + "\n"))->below_user_manager);
+  }
+}
+
 TEST_CASE("The legacy locator's outermost pod cannot be got round unnoticed") {
   // Two punctuation characters in a row keep the real pod's name from matching, so the invented one does.
   auto found = locate_container_legacy(fill("0::/kubepods/pod{U}/{C}/--pod" + kForgedPod + "/{D}\n"));

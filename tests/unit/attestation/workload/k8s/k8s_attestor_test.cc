@@ -97,6 +97,17 @@ TEST_CASE("A hit costs no request; container selectors are added unless disabled
   CHECK(*found == Selectors({{"k8s", "pod-uid:pod-1"}}));
 }
 
+TEST_CASE("Names of pods below a user's service manager are that user's, and the kubelet is not asked") {
+  World world;
+  world.source->answers = {index_of({"1"})};
+  ContainerIds forged{"pod-1", "1"};
+  forged.below_user_manager = true;
+  auto found = world.find(forged);
+  REQUIRE_FALSE(found);
+  CHECK(found.error().code() == ErrorCode::kFailedPrecondition);
+  CHECK(world.source->fetches == 0);
+}
+
 TEST_CASE("A process in no container has no selectors, at once; a disabled client refuses") {
   World world;
   Peer peer = steeple::tests::own_peer();
