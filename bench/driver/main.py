@@ -10,16 +10,18 @@ import tempfile
 
 from . import client_side, machine, options as command_line
 from .errors import BenchError
-from .results import Results, table
+from .report import memory_picture, write_report
+from .results import Results, markdown, table
 from .scenario import Bench
 from .world import Attached, World
 
 
 def scenarios():
     """Name -> function(bench). Those that start agents are imported here, so that --socket needs no more than the client side."""
-    from . import life
+    from . import kubernetes, life
     return {"fetch": client_side.fetch, "jwt": client_side.jwt, "sds": client_side.sds, "idle": client_side.idle, "push": client_side.push,
-            "storm": client_side.storm, "first-svid": life.first_svid, "start": life.start, "rotate": life.rotate, "outage": life.outage}
+            "storm": client_side.storm, "first-svid": life.first_svid, "start": life.start, "rotate": life.rotate, "outage": life.outage,
+            "k8s": kubernetes.k8s, "density": kubernetes.density}
 
 
 def describe(spec):
@@ -55,11 +57,18 @@ def main():
     os.chmod(home, 0o755)  # other users' calls must reach the sockets
     code = 0
     try:
-        results = run(options, home)
-        document = results.document()
+        if options.report:
+            document = json.loads(options.report.read_text())
+        else:
+            document = run(options, home).document()
+            options.json.write_text(json.dumps(document, indent=1) + "\n")
         print(table(document))
-        results.write(options.json)
-        print(f"\n{options.json}")
+        write_report(document, options.html)
+        if options.markdown:
+            options.markdown.write_text(markdown(document))
+        if options.svg:
+            options.svg.write_text(memory_picture(document))
+        print(f"\n{options.json if not options.report else options.report}, {options.html}")
     except BenchError as error:
         code = 1
         print(f"steeple-bench: {error}", file=sys.stderr)

@@ -4,7 +4,8 @@ import os
 import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCENARIOS = ("fetch", "idle", "push", "storm", "first-svid", "jwt", "sds", "start", "rotate", "outage")
+SCENARIOS = ("fetch", "idle", "push", "storm", "first-svid", "jwt", "sds", "k8s", "start", "rotate", "outage", "density")
+EVERYTHING = tuple(name for name in SCENARIOS if name != "density")  # of `all`
 ATTACHED = ("fetch", "idle", "push", "storm", "jwt", "sds")  # those that need nothing but a socket
 
 
@@ -39,7 +40,7 @@ def program(text):
 def parser():
     out = argparse.ArgumentParser(prog="steeple-bench", description="Measures any agent that serves the SPIFFE Workload API, or several side by side.",
                                   epilog="Method, output and how to read it: bench/README.md.")
-    out.add_argument("scenario", nargs="+", choices=(*SCENARIOS, "all"), metavar="SCENARIO", help=", ".join(SCENARIOS) + ", or all")
+    out.add_argument("scenario", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS) + ", or all (without density)")
     out.add_argument("--agent", type=AgentSpec, action="append", default=[], metavar="PATH[@BACKEND][=NAME]",
                      help="an agent to start; again for another one beside it. BACKEND sets Steeple's STEEPLE_IO_BACKEND")
     out.add_argument("--server", type=program, metavar="PATH", help="a stock spire-server instead of the embedded development server")
@@ -54,35 +55,50 @@ def parser():
     out.add_argument("--streams", type=int, default=8000, help="idle, push: open streams (default 8000)")
     out.add_argument("--sds-streams", type=int, default=2000)
     out.add_argument("--storm", type=numbers, default=[500], help="storm: first calls at once (default 500)")
+    out.add_argument("--pods", type=numbers, default=[50, 110, 250, 500], help="k8s: pods of the node (default 50,110,250,500)")
+    out.add_argument("--density", type=numbers, default=[1000, 10000, 20000], metavar="PODS,STREAMS,ENTRIES", help="density (default 1000,10000,20000)")
     out.add_argument("--outage", type=float, default=30, help="outage: seconds without a server (default 30)")
-    out.add_argument("--samples", type=int, default=10, help="first-svid: new workloads for each agent (default 10)")
+    out.add_argument("--samples", type=int, default=10, help="first-svid, k8s: new workloads for each agent (default 10)")
     out.add_argument("--renewals", type=int, default=200, help="rotate: entries with an SVID that is renewed (default 200)")
     out.add_argument("--audience", default="bench", help="jwt: the audience asked for")
     out.add_argument("--secret", default="default", help="sds: the secret asked for")
     out.add_argument("--quick", action="store_true", help="everything small: shows that it works, measures little")
     out.add_argument("--json", type=pathlib.Path, metavar="FILE", help="where the results go (default steeple-bench.json)", default=pathlib.Path("steeple-bench.json"))
+    out.add_argument("--html", type=pathlib.Path, metavar="FILE", help="where the report goes (default steeple-bench.html)", default=pathlib.Path("steeple-bench.html"))
+    out.add_argument("--markdown", type=pathlib.Path, metavar="FILE", help="the tables as Markdown, too")
+    out.add_argument("--svg", type=pathlib.Path, metavar="FILE", help="memory against open streams as a picture by itself, too")
+    out.add_argument("--report", type=pathlib.Path, metavar="FILE", help="measure nothing: table and HTML report of an earlier run's JSON")
     out.add_argument("--keep", action="store_true", help="keep configurations and logs")
     return out
 
 
 QUICK = {"rounds": 2, "seconds": 0.5, "clients": [1, 16], "rates": [50, 400], "entries": [10, 200], "streams": 400, "sds_streams": 100, "storm": [200],
+         "pods": [20], "density": [20, 100, 500],
          "outage": 3, "samples": 2, "renewals": 20}
 
 
 def parse(arguments=None):
     out = parser()
     options = out.parse_args(arguments)
+    if options.report:
+        return options
+    if not options.scenario:
+        out.error(f"a scenario: {', '.join(SCENARIOS)}, all")
     if options.quick:
         for key, value in QUICK.items():
             if getattr(options, key) == out.get_default(key):
                 setattr(options, key, value)
+    if unknown := [name for name in options.scenario if name not in (*SCENARIOS, "all")]:
+        out.error(f"no such scenario: {', '.join(unknown)}; there are {', '.join(SCENARIOS)}, all")
     if "all" in options.scenario:
-        options.scenario = list(ATTACHED if options.socket else SCENARIOS)
+        options.scenario = list(ATTACHED if options.socket else EVERYTHING)
     if bool(options.socket) == bool(options.agent):
         out.error("either --agent (started here) or --socket (already running)")
     if options.socket:
         if not_possible := [name for name in options.scenario if name not in ATTACHED]:
             out.error(f"{', '.join(not_possible)}: needs --agent; with --socket there are {', '.join(ATTACHED)}")
+    if len(options.density) != 3:
+        out.error("--density takes three numbers: pods, streams, entries")
     if options.rounds < 1 or options.seconds <= 0:
         out.error("--rounds and --seconds are positive")
     names = [agent.name for agent in options.agent]

@@ -1,6 +1,5 @@
 """Runs, their figures, and what many runs come to."""
 import datetime
-import json
 import statistics
 
 SCHEMA = 1
@@ -69,9 +68,6 @@ class Results:
         return {"schema": SCHEMA, "command": self.command, "began": self.began.isoformat(timespec="seconds"), "machine": self.machine, "agents": self.agents,
                 "summary": self.summary(), "runs": self.runs}
 
-    def write(self, path):
-        path.write_text(json.dumps(self.document(), indent=1) + "\n")
-
 
 def spread_text(spread, digits):
     if spread is None:
@@ -100,3 +96,28 @@ def table(document):
             if row["disturbed_runs"]:
                 lines.append(f"  {row['agent']}: {row['disturbed_runs']} of {row['runs']} runs were disturbed")
     return "\n".join(lines)
+
+
+def markdown(document):
+    """The tables for RESULTS.md: a section for each scenario, a table for each variant."""
+    facts = document["machine"]
+    disturbed = sum(bool(run["machine"]["disturbed"]) for run in document["runs"])
+    loads = [run["machine"]["load"] for run in document["runs"]]
+    lines = [f"`{document['command']}`", "", f"{document['began']}: {facts['cpu']}, {facts['cores']} cores{', a virtual machine' if facts['virtual'] else ''}, "
+             f"{facts['memory_mb']} MB, kernel {facts['kernel']}, {facts['system']}. {len(loads)} runs, load average {min(loads):.1f} to {max(loads):.1f}, {disturbed} disturbed.", ""]
+    lines += [f"- **{agent['name']}**: {agent['version']}, io backend {agent['backend']}" for agent in document["agents"]]
+    scenario = None
+    for group in document["summary"]:
+        if group["scenario"] != scenario:
+            scenario = group["scenario"]
+            lines += ["", f"### {scenario}"]
+        lines += ["", f"**{group['variant']}**", "", "| | " + " | ".join(row["agent"] for row in group["rows"]) + " |", "|---|" + "---|" * len(group["rows"])]
+        for title in group["columns"]:
+            cells = [spread_text(row["figures"].get(title), group["digits"][title]) for row in group["rows"]]
+            if any(cells):
+                ratios = [f" (x {row['ratio_to_first'][title]:.2f})" if title in row.get("ratio_to_first", {}) else "" for row in group["rows"]]
+                lines.append(f"| {title} | " + " | ".join(cell + ratio for cell, ratio in zip(cells, ratios)) + " |")
+        for row in group["rows"]:
+            if row["not_served"]:
+                lines += ["", f"{row['agent']}: not all calls were served in {row['not_served']} of {row['runs']} runs; those have no figures."]
+    return "\n".join(lines) + "\n"

@@ -20,7 +20,8 @@ def import_harness(options):
     os.environ["STEEPLE_BIN"] = str(options.bin)
     sys.path.insert(0, str(ROOT / "tests/e2e"))
     import harness
-    return harness
+    import kubelet
+    return harness, kubelet
 
 
 def on_cpu(number):
@@ -48,6 +49,9 @@ class Attached:
     def log(self):
         return ""
 
+    def wait_for_end(self, seconds):
+        pass
+
     def check(self):
         if self.pid and cpu_seconds(self.pid) is None:
             raise BenchError(f"no process {self.pid}")
@@ -61,6 +65,7 @@ class StartedAgent:
 
     def __init__(self, spec, agent):
         self.name, self.spec, self.agent = spec.name, spec, agent
+        self.first_svid_seconds = None
 
     socket = property(lambda self: self.agent.socket)
     pid = property(lambda self: self.agent.process.pid)
@@ -68,6 +73,11 @@ class StartedAgent:
     def log(self):
         path = self.agent.home / "agent.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def wait_for_end(self, seconds):
+        end = time.monotonic() + seconds
+        while self.agent.process and self.agent.process.running() and time.monotonic() < end:
+            time.sleep(0.05)
 
     def check(self):
         if self.agent.process and not self.agent.process.running():
@@ -83,7 +93,7 @@ class StartedAgent:
 class World:
     def __init__(self, options, home):
         self.options, self.home = options, pathlib.Path(home)
-        self.harness = import_harness(options)
+        self.harness, self.kubelet = import_harness(options)
         self.agent_cpu, self.other_cpu = cpus()
         self.server = None
         self.agents = []  # those that run
@@ -167,10 +177,13 @@ class World:
             raise BenchError(f"{started.name} does not start: {str(error).splitlines()[0]}", started.log()) from None
         return started
 
-    def start_agent(self, spec, **settings):
-        """A new agent with an empty data_dir, attested by join token, with this process' identity served and the signing over."""
-        started = self.launch(self.configure_agent(spec, **settings), "-joinToken", self.server.token())
-        self.load(started, "await", limit=60, every=0.02)
+    def start_agent(self, spec, cgroup=None, **settings):
+        """A new agent with an empty data_dir, attested by join token, with this process' (or the cgroup's) identity served and the signing over."""
+        started, token = self.configure_agent(spec, **settings), self.server.token()
+        begin = time.monotonic()
+        self.launch(started, "-joinToken", token)
+        self.load(started, "await", limit=60, every=0.02, cgroup=cgroup)
+        started.first_svid_seconds = time.monotonic() - begin
         self.settle(started)
         return started
 
@@ -213,6 +226,8 @@ class World:
             child.kill()
             child.communicate()
             raise BenchError(f"{started.name}: the load generator does not end", started.log()) from None
+        if child.returncode != 0:
+            started.wait_for_end(1)  # an agent that is dying says why in its last lines
         started.check()
         if child.returncode != 0:
             raise BenchError(f"{started.name}: {err.strip()}", started.log())

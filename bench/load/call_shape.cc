@@ -68,7 +68,18 @@ std::string discovery_request(std::string_view version, std::string_view secret,
   return framed(message);
 }
 
+std::string jwt_request(std::string_view audience) {
+  std::string message;
+  put_text(message, 1, audience);
+  return framed(message);
+}
+
 }  // namespace
+
+std::string request_of(const CallShape& call) {
+  static std::uint64_t number = 0;
+  return call.numbered ? jwt_request(fmt::format("{}-{}", call.secret, ++number)) : call.request;
+}
 
 std::string sds_acknowledgement(std::string_view response, std::string_view secret) {
   return discovery_request(text_field(response, 1), secret, text_field(response, 5));
@@ -82,10 +93,10 @@ Result<CallShape> call_shape(std::string_view name, std::string_view argument) {
     call.path = "/SpiffeWorkloadAPI/FetchX509SVID";
   } else if (name == "x509-bundles") {
     call.path = "/SpiffeWorkloadAPI/FetchX509Bundles";
-  } else if (name == "jwt") {
-    std::string message;
-    put_text(message, 1, argument);
-    call.request = framed(message);
+  } else if (name == "jwt" || name == "jwt-new") {
+    call.request = jwt_request(argument);
+    call.secret = argument;
+    call.numbered = name == "jwt-new";
     call.path = "/SpiffeWorkloadAPI/FetchJWTSVID";
     call.unary = true;
   } else if (name == "sds") {

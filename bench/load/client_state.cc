@@ -107,7 +107,7 @@ bool Client::State::open_stream() {
                                 header("content-type", "application/grpc"),
                                 header("te", "trailers"),
                                 header("workload.spiffe.io", "true")};
-  outbox = call->request;
+  outbox = request_of(*call);
   have = 0;
   messages = 0;
   saw_expected = call->expect.empty();

@@ -58,7 +58,8 @@ Result<void> ClosedLoop::next(std::size_t index) {
 
 Result<void> ClosedLoop::run(Clock::time_point end, std::uint64_t count) {
   Clock::time_point last_answer = Clock::now();
-  while (count != 0 ? latencies_.size() < count : Clock::now() < end) {
+  // One answer at least: a call that takes longer than the whole measurement is waited for.
+  while (count != 0 ? latencies_.size() < count : Clock::now() < end || latencies_.empty()) {
     for (const epoll_event& event : poller_.wait(std::chrono::milliseconds(100))) {
       const std::size_t index = event.data.u64;
       Progress progress = clients_[index].on_readable();

@@ -18,7 +18,7 @@ using steeple::runtime::Result;
 
 constexpr const char* kUsage = R"(usage: steeple-load closed|open|idle|push|storm|await|start --socket PATH [options]
   --pid N           the agent, for its CPU and memory
-  --call NAME       x509 (default), x509-bundles, jwt, sds, health
+  --call NAME       x509 (default), x509-bundles, jwt, jwt-new, sds, health
   --argument TEXT   the audience of jwt, the secret's name of sds
   --refused         a refusal (PermissionDenied) is the good answer
   --clients N       in flight, or kept connections (default 1)
