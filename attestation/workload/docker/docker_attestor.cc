@@ -67,9 +67,7 @@ std::string read_cgroups(std::int64_t pid) {
 Result<std::unique_ptr<WorkloadAttestor>> DockerAttestor::make(DockerConfig config, runtime::Loop& loop,
                                                                const Logger& log) {
   std::optional<CgroupMatchers> matchers;
-  if (config.cgroup_matchers.empty()) {
-    log.info("Using the new container locator");
-  } else {
+  if (!config.cgroup_matchers.empty()) {
     log.warning(
         "Using the legacy container locator with custom cgroup matchers. This feature will be removed in a future "
         "release.");
