@@ -74,6 +74,7 @@ void JwtCache::retry(const std::string& key, WallTime at) {
   if (found == by_key_.end()) return;
   Record& record = *found->second;
   record.out = false;
+  record.renew_at = at;  // not before, however often it is asked for
   if (!record.renewal && at < record.svid->expires_at()) schedule(record, at);
 }
 

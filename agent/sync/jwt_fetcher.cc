@@ -25,7 +25,7 @@ JwtFetcherOptions with_random(JwtFetcherOptions options) {
   return options;
 }
 
-// The server has decided: asking again changes nothing.
+// The server has decided: asking again soon changes nothing.
 bool is_final(const ServerError& error) {
   switch (error.status().code()) {
     case StatusCode::kNotFound:
@@ -150,7 +150,8 @@ void JwtFetcher::finish(Call& call, ServerResult<SharedJwtSvid> answer) {
   const bool keep = !call.key.empty();
   if (answer && keep) {
     const JwtSvid& svid = **answer;
-    // Under the SPIFFE ID that the server gave it, which may be newer than the entry's here.
+    // Under the SPIFFE ID that the server gave it, which may be newer than the entry's here; the token of the old name
+    // then counts as being renewed to its end, and is not asked for again.
     cache_.put(jwt_cache_key(svid.spiffe_id().text(), call.request.audience), *answer, call.request, renewal_time(svid),
                call.asked);
   } else if (!answer && keep) {
@@ -164,8 +165,7 @@ void JwtFetcher::finish(Call& call, ServerResult<SharedJwtSvid> answer) {
 
 void JwtFetcher::renewal_failed(const Call& call, const ServerError& error) {
   const std::string key = jwt_cache_key(call.request.entry->spiffe_id.text(), call.request.audience);
-  const auto wait = is_final(error) ? std::chrono::nanoseconds(std::chrono::hours(24 * 365))
-                                    : runtime::jittered(kJwtRetryWait, 0.1, options_.random);
+  const auto wait = runtime::jittered(is_final(error) ? kJwtRefusedWait : kJwtRetryWait, 0.1, options_.random);
   cache_.retry(key, clock_.wall_now() + std::chrono::duration_cast<WallTime::duration>(wait));
   if (call.asked || error.error_class() == ServerErrorClass::kCancelled) return;
   log_.warning("Unable to renew JWT; returning cached copy",

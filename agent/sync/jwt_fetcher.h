@@ -20,11 +20,12 @@
 
 namespace steeple::agent {
 
-inline constexpr std::size_t kJwtCallsMax = 4096;          // under way at once
-inline constexpr std::size_t kJwtCallsOfEntryMax = 256;    // so that one workload leaves room for the others
-inline constexpr std::size_t kJwtRenewalsMax = 16;         // of them in the background
-inline constexpr std::chrono::seconds kJwtRetryWait{5};    // after a renewal that failed
-inline constexpr std::chrono::seconds kJwtClockCheck{60};  // how long a change of the wall clock may go unnoticed
+inline constexpr std::size_t kJwtCallsMax = 4096;           // under way at once
+inline constexpr std::size_t kJwtCallsOfEntryMax = 256;     // so that one workload leaves room for the others
+inline constexpr std::size_t kJwtRenewalsMax = 16;          // of them in the background
+inline constexpr std::chrono::seconds kJwtRetryWait{5};     // after a renewal that failed
+inline constexpr std::chrono::seconds kJwtRefusedWait{60};  // after one that the server refused
+inline constexpr std::chrono::seconds kJwtClockCheck{60};   // how long a change of the wall clock may go unnoticed
 
 struct JwtFetcherOptions {
   std::size_t cache_max_size = 0;                                   // 0: the default

@@ -172,6 +172,29 @@ TEST_CASE("The health listener has SPIRE's defaults") {
   CHECK(set.config->health_checks.ready_path == "/r");
 }
 
+TEST_CASE("What is set for JWT-SVIDs, verifiers and rate limits arrives") {
+  const Loaded plain = load(std::string(kBase));
+  REQUIRE(plain.config);
+  CHECK_FALSE(plain.config->allow_unauthenticated_verifiers);
+  CHECK(plain.config->allowed_foreign_jwt_claims.empty());
+  CHECK(plain.config->jwt_svid_cache_max_size == 0);
+  CHECK(plain.config->jwt_svid_cache_hit_timeout == std::chrono::seconds(30));
+  CHECK(plain.config->rate_limits.fetch_jwt_svid == 0);
+  const Loaded set = load(std::string(kBase) +
+                          "allow_unauthenticated_verifiers = true allowed_foreign_jwt_claims = [\"iat\", \"iss\"]"
+                          " jwt_svid_cache_max_size = 7 experimental { jwt_svid_cache_hit_timeout = \"6s\""
+                          " ratelimit { fetch_x509_svid = 1 fetch_jwt_svid = 2 fetch_x509_bundles = 3"
+                          " fetch_jwt_bundles = 4 stream_secrets = 5 fetch_secrets = 6 } }");
+  REQUIRE(set.config);
+  CHECK(set.config->allow_unauthenticated_verifiers);
+  CHECK(set.config->allowed_foreign_jwt_claims == std::vector<std::string>{"iat", "iss"});
+  CHECK(set.config->jwt_svid_cache_max_size == 7);
+  CHECK(set.config->jwt_svid_cache_hit_timeout == std::chrono::seconds(6));
+  const RateLimitSettings& limits = set.config->rate_limits;
+  CHECK(std::vector{limits.fetch_x509_svid, limits.fetch_jwt_svid, limits.fetch_x509_bundles, limits.fetch_jwt_bundles,
+                    limits.stream_secrets, limits.fetch_secrets} == std::vector<std::int64_t>{1, 2, 3, 4, 5, 6});
+}
+
 TEST_CASE("What is not there yet is refused by name") {
   const std::string end = " is not available in this version of Steeple";
   CHECK(refusal("admin_socket_path = \"/x/a.sock\"").empty());

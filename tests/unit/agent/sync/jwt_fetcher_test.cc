@@ -160,6 +160,23 @@ TEST_CASE("A renewal that fails leaves the cached token; an expired one is told 
         "Unavailable desc = away)");
 }
 
+TEST_CASE("A renewal that is refused or fails is not tried again by each caller") {
+  for (StatusCode code : {StatusCode::kNotFound, StatusCode::kUnavailable}) {
+    Fixture f;
+    std::string first = f.token(f.ask());
+    f.server.fail_jwt = status_error(code, "no");
+    f.advance(160s);
+    f.settle();
+    REQUIRE(asked_for(f, "db") == 2);
+    for (int i = 0; i < 20; ++i) CHECK(f.token(f.ask()) == first);
+    CHECK(asked_for(f, "db") == 2);
+    f.advance(70s);
+    f.settle();
+    CHECK(asked_for(f, "db") == 3);
+    CHECK(f.token(f.ask()) == first);
+  }
+}
+
 TEST_CASE("The server's refusal is passed on as it is") {
   Fixture f;
   f.server.fail_jwt = status_error(StatusCode::kNotFound, "entry not found or not authorized");
@@ -220,4 +237,17 @@ TEST_CASE("A token is kept under the SPIFFE ID that the server gave it") {
   std::string first = f.token(f.ask());
   CHECK(f.token(f.ask()) != first);
   CHECK(f.server.jwt_asked.size() == 2);
+}
+
+TEST_CASE("A token whose entry was renamed is served until its end, and the new name has its own") {
+  Fixture f;
+  std::string first = f.token(f.ask());
+  f.server.jwt_spiffe_id = *SpiffeId::parse("spiffe://example.org/renamed");
+  f.advance(160s);
+  f.settle();
+  CHECK(asked_for(f, "db") == 2);  // the renewal, kept under the new name
+  CHECK(f.token(f.ask()) == first);
+  f.server.put(tests::make_entry("1", "/renamed", {"unix:uid:1"}));
+  CHECK(f.token(f.ask()) != first);
+  CHECK(asked_for(f, "db") == 2);
 }
