@@ -38,16 +38,25 @@ void SyncMachine::started(runtime::SteadyTime now) {
 void SyncMachine::finished(PassResult result, runtime::SteadyTime now) {
   running_ = false;
   const bool ok = result == PassResult::kOk || result == PassResult::kOkWithoutSvids;
+  const bool returned = ok && failures_ > 0;
   failures_ = ok ? 0 : failures_ + 1;
-  if (result == PassResult::kUnreachable) {
+  if (returned) outage_over_ = now + kAfterOutage;
+  if (ok) {
+    next_ = now + good_wait(result, now);
+    if (early_wanted_) next_ = std::min(next_, std::max(now, early_allowed_));
+  } else if (result == PassResult::kUnreachable) {
     next_ = now + unreachable_wait();
-    return;
+  } else {
+    next_ = now + backoff_.next(now).value_or(kSyncBackoffMax);
   }
-  if (ok) backoff_.reset(now);
+}
+
+std::chrono::nanoseconds SyncMachine::good_wait(PassResult result, runtime::SteadyTime now) {
+  backoff_.reset(now);
   std::chrono::nanoseconds wait = backoff_.next(now).value_or(kSyncBackoffMax);
   if (result == PassResult::kOkWithoutSvids) wait = std::min<std::chrono::nanoseconds>(wait, kSyncIntervalDefault);
-  next_ = now + wait;
-  if (ok && early_wanted_) next_ = std::min(next_, std::max(now, early_allowed_));
+  if (now < outage_over_) wait = std::min(wait, runtime::jittered(kAfterOutageWait, 0.1, random_));
+  return wait;
 }
 
 std::chrono::nanoseconds SyncMachine::unreachable_wait() {

@@ -49,7 +49,23 @@ TEST_CASE("SyncMachine backs off after failures up to 48 intervals, and starts o
   CHECK(wait_after(machine, PassResult::kFailed, kStart) == 11250ms);
   for (int i = 0; i < 20; ++i) wait_after(machine, PassResult::kFailed, kStart);
   CHECK(wait_after(machine, PassResult::kFailed, kStart) == 240s);
-  CHECK(wait_after(machine, PassResult::kOk, kStart) == 5s);
+  wait_after(machine, PassResult::kOk, kStart);
+  CHECK(wait_after(machine, PassResult::kOk, kStart + kAfterOutage) == 5s);
+}
+
+TEST_CASE("SyncMachine looks more often for some seconds after an outage") {
+  for (PassResult failure : {PassResult::kUnreachable, PassResult::kFailed}) {
+    SyncMachine machine(5s, fixed(0.5), kStart);
+    wait_after(machine, failure, kStart);
+    CHECK(wait_after(machine, PassResult::kOk, kStart) == 2s);
+    CHECK(wait_after(machine, PassResult::kOk, kStart + 2s) == 2s);
+    CHECK(wait_after(machine, PassResult::kOk, kStart + 4s) == 2s);
+    CHECK(wait_after(machine, PassResult::kOk, kStart + 6s) == 5s);
+    CHECK(wait_after(machine, PassResult::kOk, kStart + 11s) == 5s);
+  }
+  SyncMachine quick(1s, fixed(0.5), kStart);
+  wait_after(quick, PassResult::kUnreachable, kStart);
+  CHECK(wait_after(quick, PassResult::kOk, kStart) == 1s);
 }
 
 TEST_CASE("SyncMachine tries an unreachable server again within 6.5 s, with full jitter") {

@@ -41,7 +41,7 @@ struct Fixture {
 
   // Turns the loop until the condition holds; false after 10 s.
   bool until(const std::function<bool()>& condition) {
-    const auto give_up = std::chrono::steady_clock::now() + 10s;
+    const auto give_up = std::chrono::steady_clock::now() + 60s;
     while (!condition()) {
       if (std::chrono::steady_clock::now() > give_up) return false;
       loop.io().restart();
@@ -70,7 +70,7 @@ struct Fixture {
     out->done = true;
   }
   void start_fetch(std::initializer_list<std::string> selectors, Fetch& out,
-                   runtime::Deadline deadline = runtime::Deadline::in(10s)) {
+                   runtime::Deadline deadline = runtime::Deadline::in(60s)) {
     group.spawn(fetch(this, selectors_of(selectors), deadline, &out));
   }
   std::size_t svids() { return syncer->cache().counts().svids; }
