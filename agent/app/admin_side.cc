@@ -6,9 +6,15 @@ using runtime::Result;
 using runtime::Task;
 
 AdminSide::AdminSide(const runtime::Clock& clock, std::function<DebugFacts()> facts, const runtime::Logger& log)
-    : logger_(log), debug_(clock, std::move(facts), log) {
+    : logger_(log), debug_(clock, std::move(facts), log), clock_(clock), log_(log) {
   logger_.add_to(table_);
   debug_.add_to(table_);
+}
+
+void AdminSide::delegate_identities(CallerAttestor& callers, IdentitySource& identities, JwtSource& tokens,
+                                    BundleFeed& bundles, std::vector<std::string> delegates) {
+  delegated_.emplace(callers, identities, tokens, bundles, std::move(delegates), clock_, log_);
+  delegated_->add_to(table_);
 }
 
 Result<void> AdminSide::start(runtime::Loop& loop, SocketEngine& engine, const std::string& socket_path,

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "agent/admin/debug_service.h"
+#include "agent/admin/delegated_identity.h"
 #include "agent/admin/logger_service.h"
 #include "agent/endpoints/endpoints.h"
 #include "runtime/grpc/service.h"
@@ -17,6 +18,10 @@ class AdminSide {
   // References outlive the object. `facts` is asked for each answer of the debug service.
   AdminSide(const runtime::Clock& clock, std::function<DebugFacts()> facts, const runtime::Logger& log);
 
+  // Before start(): adds the service for callers that fetch on behalf of others. References outlive the object.
+  void delegate_identities(CallerAttestor& callers, IdentitySource& identities, JwtSource& tokens, BundleFeed& bundles,
+                           std::vector<std::string> delegates);
+
   // Makes the directory if there is none, binds, and accepts at once.
   runtime::Result<void> start(runtime::Loop& loop, SocketEngine& engine, const std::string& socket_path,
                               const runtime::Logger& log);
@@ -25,6 +30,9 @@ class AdminSide {
  private:
   LoggerService logger_;
   DebugService debug_;
+  std::optional<DelegatedIdentityService> delegated_;
+  const runtime::Clock& clock_;
+  runtime::Logger log_;
   runtime::grpc::ServiceTable table_;
   std::unique_ptr<Endpoint> endpoint_;
 };

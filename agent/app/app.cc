@@ -6,6 +6,7 @@
 #include "agent/app/admin_side.h"
 #include "agent/app/catalog.h"
 #include "agent/app/life.h"
+#include "agent/cache/bundle_feed.h"
 #include "agent/endpoints/endpoints.h"
 #include "agent/health/health.h"
 #include "agent/health/health_listener.h"
@@ -79,6 +80,7 @@ class App {
   std::optional<NodeIdentity> identity_;
   std::optional<GrpcServerClient> server_;
   std::optional<JwtFetcher> tokens_;
+  BundleFeed bundle_feed_{loop_};
   std::optional<Syncer> syncer_;
   std::optional<attestation::WorkloadEngine> attestors_;
   std::optional<CallerAttestor> callers_;
@@ -194,6 +196,7 @@ JwtFetcherOptions App::jwt_options() const {
 SyncerEvents App::syncer_events() {
   SyncerEvents events;
   events.own_bundle_changed = [this](const SharedBundle& bundle) { identity_->set_bundle(bundle); };
+  events.bundles_changed = [this](const BundleSet& bundles) { bundle_feed_.set(bundles); };
   events.authorities_tainted = [this](const runtime::Certificates& tainted) { identity_->note_tainted(tainted); };
   events.jwt_authorities_tainted = [this](const std::vector<std::string>& key_ids) {
     tokens_->drop_signed_by(key_ids);
@@ -288,6 +291,7 @@ Result<void> App::build_admin_socket() {
     return known;
   };
   admin_.emplace(clock_, std::move(facts), log_);
+  admin_->delegate_identities(*callers_, *syncer_, *tokens_, bundle_feed_, config_.authorized_delegates);
   return admin_->start(loop_, *engine_, config_.admin_socket_path, log_);
 }
 

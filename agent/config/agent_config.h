@@ -71,8 +71,9 @@ struct AgentConfig {
   runtime::SecretBytes join_token;  // empty: none
 
   std::string data_dir;
-  std::string socket_path;        // absolute; empty when both public APIs are off
-  std::string admin_socket_path;  // absolute; empty: none
+  std::string socket_path;                        // absolute; empty when both public APIs are off
+  std::string admin_socket_path;                  // absolute; empty: none
+  std::vector<std::string> authorized_delegates;  // SPIFFE IDs of this trust domain
   bool disable_workload_api = false;
   bool disable_sds_api = false;
   SdsSettings sds;

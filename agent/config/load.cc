@@ -145,6 +145,7 @@ Result<void> set_sockets(const AgentSection& agent, AgentConfig& config) {
     config.socket_path = std::move(path);
   }
   STEEPLE_CHECK(check_admin_socket(agent));
+  config.authorized_delegates = agent.authorized_delegates;
   if (agent.admin_socket_path.empty()) return {};
   STEEPLE_TRY(admin_path, absolute_path(agent.admin_socket_path));
   config.admin_socket_path = std::move(admin_path);

@@ -14,7 +14,6 @@ struct Refusal {
 };
 
 constexpr Refusal kRefusals[] = {
-    {"agent.authorized_delegates", [](const ConfigFile& f) { return !f.agent.authorized_delegates.empty(); }},
     {"agent.trust_bundle_spiffe_workload_api",
      [](const ConfigFile& f) { return !f.agent.trust_bundle_spiffe_workload_api.empty(); }},
     {"agent.experimental.require_pq_kem", [](const ConfigFile& f) { return f.agent.experimental.require_pq_kem; }},

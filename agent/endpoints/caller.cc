@@ -81,6 +81,18 @@ Task<Result<Selectors, Status>> CallerAttestor::attest(ServerCall& call, CallLog
   co_return std::move(*selectors);
 }
 
+Task<Result<Selectors, Status>> CallerAttestor::attest_process(pid_t pid, ServerCall& call, CallLog log) {
+  SteadyTime started = std::chrono::steady_clock::now();
+  Result<Peer> peer = Peer::of_process(pid);
+  if (!peer) co_return failed(call, log, peer.error(), started);
+  Result<ProcessHandle> process = ProcessHandle::open(*peer);
+  if (!process) co_return failed(call, log, process.error(), started);
+  Result<Selectors> selectors = co_await engine_.attest(*process, call.deadline(), call.stop());
+  if (!selectors) co_return failed(call, log, selectors.error(), started);
+  if (Result<void> alive = process->verify_alive(); !alive) co_return failed(call, log, alive.error(), started);
+  co_return std::move(*selectors);
+}
+
 Task<Result<Selectors>> CallerAttestor::attest_self(runtime::Deadline deadline, runtime::StopToken stop) {
   STEEPLE_CO_TRY(self, own_peer());
   STEEPLE_CO_TRY(process, ProcessHandle::open(self));

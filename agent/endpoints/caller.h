@@ -20,6 +20,11 @@ class CallerAttestor {
   runtime::Task<runtime::Result<attestation::Selectors, runtime::grpc::Status>> attest(runtime::grpc::ServerCall& call,
                                                                                        CallLog log);
 
+  // The selectors of a process that the caller names by its number; that it is the right one is the caller's to know.
+  // Statuses as of attest().
+  runtime::Task<runtime::Result<attestation::Selectors, runtime::grpc::Status>> attest_process(
+      pid_t pid, runtime::grpc::ServerCall& call, CallLog log);
+
   // The agent's own selectors, through all attestors like those of any caller.
   runtime::Task<runtime::Result<attestation::Selectors>> attest_self(runtime::Deadline deadline,
                                                                      runtime::StopToken stop);

@@ -147,6 +147,7 @@ void Syncer::Impl::apply(const BundleSet& bundles) {
   TaintWatch::NewlyTainted tainted = taint_.look_at(*bundles.own());
   const BundleChanges changes = cache_.update(bundles, workload_part(std::exchange(pending_, {})));
   if (changes.own_changed && events_.own_bundle_changed) events_.own_bundle_changed(cache_.bundles().own());
+  if (!changes.empty() && events_.bundles_changed) events_.bundles_changed(cache_.bundles());
   if (!tainted.x509_authorities.empty() && events_.authorities_tainted) {
     events_.authorities_tainted(tainted.x509_authorities);
   }

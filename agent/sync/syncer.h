@@ -44,6 +44,7 @@ struct SyncerOptions {
 struct SyncerEvents {
   // All optional. The own bundle after each change of it: what the verifier of the server reads, and what is stored.
   std::function<void(const SharedBundle&)> own_bundle_changed;
+  std::function<void(const BundleSet&)> bundles_changed;  // any of those known
   // New tainted X.509 authorities of the own bundle: the agent SVID may be signed by one.
   std::function<void(const runtime::Certificates&)> authorities_tainted;
   std::function<void(const std::vector<std::string>& key_ids)> jwt_authorities_tainted;

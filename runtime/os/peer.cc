@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <string>
@@ -66,6 +68,17 @@ Result<Peer> Peer::of_socket(int socket_fd) {
   if (errno != ENOPROTOOPT) return system_error(kUnresolved, errno);
   STEEPLE_TRY(start_time, read_start_time(peer.pid));
   return Peer(peer, FileDescriptor(), start_time);
+}
+
+Result<Peer> Peer::of_process(pid_t pid) {
+  FileDescriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) return Error(ErrorCode::kNotFound, system_error("pidfd_open", errno).message());
+  const std::string path = "/proc/" + std::to_string(pid) + "/status";
+  STEEPLE_TRY(text, read_file(path, kProcStatusBytesMax));
+  STEEPLE_TRY(status, parse_proc_status(text));
+  // Alive after the read: the numbers are its own, not a successor's.
+  if (!is_running(pidfd.get())) return Error(ErrorCode::kNotFound, "the process has ended");
+  return Peer({pid, status.uid.effective, status.gid.effective}, std::move(pidfd), 0);
 }
 
 }  // namespace steeple::runtime

@@ -26,6 +26,8 @@ class Peer {
 
   // Error texts follow upstream ("could not resolve caller information" for a pid of 0).
   static Result<Peer> of_socket(int socket_fd);
+  // A process that somebody else names by its number, as the kernel knows it now. kNotFound: there is none.
+  static Result<Peer> of_process(pid_t pid);
 
   const PeerCredentials& credentials() const { return credentials_; }
   int pidfd() const { return pidfd_.get(); }  // -1: none is kept

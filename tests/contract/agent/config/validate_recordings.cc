@@ -193,7 +193,6 @@ struct Refusal {
 };
 constexpr std::string_view kUnavailable = " not available in this version of Steeple";
 const Refusal kRefusals[] = {
-    {"authorized_delegates *=", "agent.authorized_delegates is"},
     {"trust_bundle_spiffe_workload_api=", "agent.trust_bundle_spiffe_workload_api is"},
     {"require_pq_kem", "agent.experimental.require_pq_kem is"},
     {"broker\"?[ :]\\{", "agent.experimental.broker is"},
