@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -177,7 +178,7 @@ class Agent:
 
     def write_config(self):
         (self.home / "data").mkdir(exist_ok=True)
-        lines = "".join(f"  {key} = {json.dumps(value) if isinstance(value, (bool, int)) else json.dumps(str(value))}\n" for key, value in self.settings.items())
+        lines = "".join(f"  {key} = {json.dumps(value) if isinstance(value, (bool, int, list)) else json.dumps(str(value))}\n" for key, value in self.settings.items())
         (self.home / "agent.conf").write_text(f'''agent {{
 {lines}  experimental {{ {self.experimental} }}
 }}
@@ -285,6 +286,17 @@ class Suite(unittest.TestCase):
         server = self.server(**(server_settings or {})).start()
         agent = self.agent(server, **agent_settings).start("-joinToken", server.token())
         return server, agent
+
+
+def grpc_call(socket_path, path, message, folder, seconds=10):
+    """One message to a gRPC method over a Unix socket, by curl: headers, answers and trailers as bytes. Of a stream, what came within `seconds`."""
+    body = pathlib.Path(folder) / "request"
+    body.write_bytes(b"\0" + struct.pack(">I", len(message)) + message)
+    done = subprocess.run(["curl", "-sS", "--max-time", str(seconds), "--http2-prior-knowledge", "--unix-socket", socket_path, "-D", "-",
+                           "-H", "content-type: application/grpc", "-H", "te: trailers", "--data-binary", f"@{body}", f"http://localhost{path}"], capture_output=True)
+    if done.returncode not in (0, 28):  # 28: the time is over
+        raise AssertionError(f"curl: exit {done.returncode}: {done.stderr}")
+    return done.stdout
 
 
 def cpu_seconds(pid):

@@ -5,7 +5,14 @@ import stat
 import subprocess
 import unittest
 
-from harness import Suite, TRUST_DOMAIN
+from harness import Process, Suite, TRUST_DOMAIN, grpc_call, wait_until
+
+DELEGATED = "/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/"
+
+
+def varint(number):
+    low, rest = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
 
 
 class Admin(Suite):
@@ -41,6 +48,27 @@ class Admin(Suite):
         self.assertTrue(re.search(rf"\[1\] SPIFFE ID:  spiffe://{TRUST_DOMAIN}\n", out), out)
         info = json.loads(self.command(agent, "debug", "getinfo", "-output", "json")[1])
         self.assertEqual(info["svid_chain"][1]["id"], {"path": "", "trust_domain": TRUST_DOMAIN})
+
+    def test_delegated_identities(self):
+        server, agent = self.running_pair(admin_socket_path=self.home / "private" / "admin.sock", authorized_delegates=[f"spiffe://{TRUST_DOMAIN}/delegate"])
+        server.create_entry("/workload", selector="unix:uid:3001")
+        workload = self.keep(Process(["sleep", "600"], self.home / "workload.log", user=3001))
+        by_pid = b"\x10" + varint(workload.pid)  # SubscribeToX509SVIDsRequest.pid
+        def ask(method, message, seconds=10):
+            return grpc_call(self.home / "private" / "admin.sock", DELEGATED + method, message, self.home, seconds)
+
+        refused = ask("SubscribeToX509SVIDs", by_pid)
+        self.assertIn(b"grpc-status: 7\r\n", refused)
+        self.assertIn(b"no identity issued", refused)
+        server.create_entry("/delegate")
+        agent.wait_for_ids(["/delegate"])
+        wait_until(lambda: f"{TRUST_DOMAIN}/workload".encode() in ask("SubscribeToX509SVIDs", by_pid, 1), 20, "the workload's SVID is not handed out")
+        bundles = ask("SubscribeToX509Bundles", b"", 1)
+        self.assertIn(f"spiffe://{TRUST_DOMAIN}".encode(), bundles)
+        self.assertNotIn(b"grpc-status", bundles)  # the stream stays open
+        token = ask("FetchJWTSVIDs", b"\x0a\x02db\x18" + varint(workload.pid))
+        self.assertIn(b"grpc-status: 0", token)
+        self.assertEqual(token.count(b"eyJ"), 2)  # one token: a header and a payload
 
     def test_other_services_are_not_there(self):
         _, agent = self.pair()

@@ -1,11 +1,9 @@
 """Envoy SDS v3 on the public socket, spoken by curl over HTTP/2."""
-import struct
-import subprocess
 import unittest
 
-from harness import Suite, TRUST_DOMAIN, wait_until
+from harness import Suite, TRUST_DOMAIN, grpc_call, wait_until
 
-SERVICE = "http://localhost/envoy.service.secret.v3.SecretDiscoveryService/"
+SERVICE = "/envoy.service.secret.v3.SecretDiscoveryService/"
 
 
 def names(*wanted):
@@ -14,12 +12,7 @@ def names(*wanted):
 
 class Sds(Suite):
     def call(self, agent, method, message):
-        body = self.home / "request"
-        body.write_bytes(b"\0" + struct.pack(">I", len(message)) + message)
-        done = subprocess.run(["curl", "-sS", "--max-time", "10", "--http2-prior-knowledge", "--unix-socket", agent.socket, "-D", "-",
-                               "-H", "content-type: application/grpc", "-H", "te: trailers", "--data-binary", f"@{body}", SERVICE + method],
-                              capture_output=True, check=True)
-        return done.stdout
+        return grpc_call(agent.socket, SERVICE + method, message, self.home)
 
     def test_secrets(self):
         server, agent = self.running_pair()
