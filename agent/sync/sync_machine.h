@@ -1,7 +1,8 @@
 // When the next sync pass starts (server-sync 3.6, 0.1, 0.2; design 5). Sans I/O: time, results and early requests come
 // in, the next start comes out. While the server cannot be reached the waits stay short, with full jitter, so that the
-// first new entry is served within 8 s of its return; other failures back off as the SPIRE agent does. A server that has
-// just returned may need some seconds until it sees new entries itself, so the first waits after an outage are short, too.
+// first new entry is served within 8 s of its return; other failures back off as the SPIRE agent does. A server that
+// has just returned may need some seconds until it sees new entries itself, so the first waits after an outage are
+// short, too.
 #pragma once
 
 #include <chrono>
