@@ -18,12 +18,13 @@ void AdminSide::delegate_identities(CallerAttestor& callers, IdentitySource& ide
 }
 
 Result<void> AdminSide::start(runtime::Loop& loop, SocketEngine& engine, const std::string& socket_path,
-                              const runtime::Logger& log) {
+                              const runtime::Logger& log, runtime::grpc::CallObserver* observer) {
   STEEPLE_CHECK(prepare_socket_directory(socket_path, "admin UDS", log));
   Endpoint::Options options;
   options.socket_path = socket_path;
   options.mode = kAdminSocketMode;
   options.admin = true;
+  options.server.observer = observer;
   STEEPLE_TRY(endpoint, Endpoint::start(loop, engine, table_, std::move(options), log));
   endpoint_ = std::move(endpoint);
   return {};

@@ -24,7 +24,7 @@ class AdminSide {
 
   // Makes the directory if there is none, binds, and accepts at once.
   runtime::Result<void> start(runtime::Loop& loop, SocketEngine& engine, const std::string& socket_path,
-                              const runtime::Logger& log);
+                              const runtime::Logger& log, runtime::grpc::CallObserver* observer);
   runtime::Task<void> stop();
 
  private:

@@ -1,7 +1,9 @@
 #include "agent/app/app.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "agent/app/admin_side.h"
 #include "agent/app/catalog.h"
@@ -13,6 +15,8 @@
 #include "agent/proto/descriptors.h"
 #include "agent/sds/sds_api.h"
 #include "agent/sync/jwt_fetcher.h"
+#include "agent/telemetry/names.h"
+#include "agent/telemetry/telemetry.h"
 #include "agent/workload_api/jwt_api.h"
 #include "agent/workload_api/workload_api.h"
 #include "runtime/grpc/reflection.h"
@@ -59,6 +63,8 @@ class App {
   SyncerEvents syncer_events();
   BundleSourceOptions bundle_options() const;
   void build_health_listener(const HealthProbe& probe);
+  void build_telemetry();
+  void collect_metrics();
   void on_ready();
   void on_signal(int number);
   Task<void> live(Result<void>* ended);
@@ -69,6 +75,7 @@ class App {
   runtime::Loop loop_;
   runtime::StopSource stop_;
   std::unique_ptr<runtime::Signals> signals_;
+  std::optional<Telemetry> telemetry_;
   std::unique_ptr<SocketEngine> engine_;
   std::optional<runtime::WorkerPool> workers_;  // after the probe, which forks
   std::optional<runtime::HttpClient> http_;
@@ -148,6 +155,9 @@ Result<void> App::prepare_process() {
 Result<void> App::choose_engine() {
   STEEPLE_TRY(choice, runtime::choose_backend(policy_of(config_.io_backend)));
   log_.info("Socket engine chosen", {{"io_backend", runtime::to_string(choice.backend)}, {"reason", choice.reason}});
+  telemetry_->metrics()
+      .own_gauge(metric::kIoBackend, {{"backend", std::string(runtime::to_string(choice.backend))}})
+      .set(1);
   STEEPLE_TRY(engine, SocketEngine::create(loop_, choice.backend));
   engine_ = std::move(engine);
   return {};
@@ -273,6 +283,7 @@ Result<void> App::build_public_socket() {
   }
   Endpoint::Options options;
   options.socket_path = config_.socket_path;
+  options.server.observer = telemetry_->calls();
   options.apis = apis;
   STEEPLE_TRY(endpoint, Endpoint::start(loop_, *engine_, table_, std::move(options), log_));
   endpoint_ = std::move(endpoint);
@@ -292,12 +303,13 @@ Result<void> App::build_admin_socket() {
   };
   admin_.emplace(clock_, std::move(facts), log_);
   admin_->delegate_identities(*callers_, *syncer_, *tokens_, bundle_feed_, config_.authorized_delegates);
-  return admin_->start(loop_, *engine_, config_.admin_socket_path, log_);
+  return admin_->start(loop_, *engine_, config_.admin_socket_path, log_, telemetry_->calls());
 }
 
 Result<void> App::build() {
   STEEPLE_CHECK(prepare_process());
   log_.info("Starting agent", {{"data_dir", config_.data_dir}, {"version", STEEPLE_VERSION}});
+  build_telemetry();
   STEEPLE_CHECK(choose_engine());
   workers_.emplace(loop_, kWorkerThreads, kWorkerQueueMax);
   http_.emplace(loop_, *workers_);
@@ -320,6 +332,40 @@ void App::build_health_listener(const HealthProbe& probe) {
   options.ready_path = settings.ready_path;
   options.apis_enabled = !config_.socket_path.empty();
   health_listener_.emplace(loop_, clock_, std::move(options), probe, log_);
+}
+
+void App::build_telemetry() {
+  const TelemetrySettings& settings = config_.telemetry;
+  TelemetryOptions options;
+  options.prometheus = settings.prometheus;
+  options.prometheus_host = settings.prometheus_host;
+  options.prometheus_port = static_cast<std::uint16_t>(settings.prometheus_port);
+  options.statsd = settings.statsd;
+  options.dogstatsd = settings.dog_statsd;
+  options.trust_domain = config_.trust_domain.name();
+  options.version = STEEPLE_VERSION;
+  options.metrics.prefix = settings.metric_prefix;
+  char host[HOST_NAME_MAX + 1] = {};
+  if (settings.hostname_label && ::gethostname(host, HOST_NAME_MAX) == 0) options.metrics.host = host;
+  if (settings.trust_domain_label) options.metrics.trust_domain = options.trust_domain;
+  options.metrics.allowed_prefixes = settings.allowed_prefixes;
+  options.metrics.blocked_prefixes = settings.blocked_prefixes;
+  options.metrics.allowed_labels = settings.allowed_labels;
+  options.metrics.blocked_labels = settings.blocked_labels;
+  telemetry_.emplace(loop_, clock_, std::move(options), log_);
+  telemetry_->add_collector([this] { collect_metrics(); });
+}
+
+void App::collect_metrics() {
+  runtime::Metrics& metrics = telemetry_->metrics();
+  const auto last = syncer_->last_sync();
+  if (!last) return;
+  const CacheCounts counts = syncer_->cache().counts();
+  metrics.gauge(metric::kCacheEntries).set(static_cast<double>(counts.entries));
+  metrics.gauge(metric::kCacheSvids).set(static_cast<double>(counts.svids));
+  metrics.own_gauge(metric::kSubscribers).set(static_cast<double>(counts.subscribers));
+  metrics.own_gauge(metric::kExpiredServed).set(static_cast<double>(counts.expired));
+  metrics.own_gauge(metric::kSyncAge).set(std::chrono::duration<double>(clock_.wall_now() - *last).count());
 }
 
 void App::on_ready() {
@@ -348,10 +394,12 @@ void App::on_signal(int number) {
 }
 
 Task<void> App::live(Result<void>* ended) {
+  telemetry_->start();
   if (health_listener_) health_listener_->start();
   tokens_->start();
   *ended = co_await life_->run(stop_.token());
   if (stop_.stop_requested()) *ended = Result<void>();
+  co_await telemetry_->stop();
   if (health_listener_) co_await health_listener_->stop();
   if (endpoint_) co_await endpoint_->stop();
   if (admin_) co_await admin_->stop();

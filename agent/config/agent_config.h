@@ -57,6 +57,22 @@ struct RateLimitSettings {
   std::int64_t fetch_secrets = 0;
 };
 
+// `telemetry {}`.
+struct TelemetrySettings {
+  bool prometheus = false;
+  std::string prometheus_host;
+  std::int64_t prometheus_port = 0;
+  std::vector<std::string> statsd;      // host:port
+  std::vector<std::string> dog_statsd;  // the same
+  std::string metric_prefix;
+  bool trust_domain_label = false;
+  bool hostname_label = true;
+  std::vector<std::string> allowed_prefixes;
+  std::vector<std::string> blocked_prefixes;
+  std::vector<std::string> allowed_labels;
+  std::vector<std::string> blocked_labels;
+};
+
 struct AgentConfig {
   runtime::Logger log;
   bool logs_to_file = false;  // SIGUSR2 then reopens it
@@ -78,6 +94,7 @@ struct AgentConfig {
   bool disable_sds_api = false;
   SdsSettings sds;
   HealthCheckSettings health_checks;
+  TelemetrySettings telemetry;
   bool allow_unauthenticated_verifiers = false;  // bundles for callers without an identity
   std::vector<std::string> allowed_foreign_jwt_claims;
   RateLimitSettings rate_limits;

@@ -240,10 +240,28 @@ void set_plain_values(const AgentSection& agent, AgentConfig& config) {
       agent.trust_bundle_format == "spiffe" ? TrustBundleFormat::kSpiffe : TrustBundleFormat::kPem;
 }
 
+void set_telemetry(const TelemetrySection& section, TelemetrySettings& settings) {
+  settings.prometheus = section.prometheus.has_value();
+  if (section.prometheus) {
+    settings.prometheus_host = section.prometheus->host.empty() ? "localhost" : section.prometheus->host;
+    settings.prometheus_port = section.prometheus->port;
+  }
+  for (const AddressSection& sink : section.statsd) settings.statsd.push_back(sink.address);
+  for (const AddressSection& sink : section.dog_statsd) settings.dog_statsd.push_back(sink.address);
+  settings.metric_prefix = section.metric_prefix;
+  settings.trust_domain_label = section.enable_trust_domain_label.value_or(false);
+  settings.hostname_label = section.enable_hostname_label.value_or(true);
+  settings.allowed_prefixes = section.allowed_prefixes;
+  settings.blocked_prefixes = section.blocked_prefixes;
+  settings.allowed_labels = section.allowed_labels;
+  settings.blocked_labels = section.blocked_labels;
+}
+
 void set_listeners(const ConfigFile& file, AgentConfig& config) {
   const HealthChecksSection& health = file.health_checks;
   config.health_checks = {health.listener_enabled, health.bind_address, health.bind_port, health.live_path,
                           health.ready_path};
+  set_telemetry(file.telemetry, config.telemetry);
 }
 
 void warn_about_experiments(const ExperimentalSection& experimental, const Logger& log) {

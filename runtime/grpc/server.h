@@ -10,12 +10,14 @@
 
 #include "runtime/core/log.h"
 #include "runtime/engine/byte_stream.h"
+#include "runtime/grpc/call_observer.h"
 #include "runtime/grpc/service.h"
 #include "runtime/loop/loop.h"
 
 namespace steeple::runtime::grpc {
 
 struct ServerOptions {
+  CallObserver* observer = nullptr;  // outlives the server
   std::size_t connections_max = 20'000;
   std::size_t connections_per_user_max = 16'000;  // by peer uid; uid 0 is not limited below connections_max
   std::size_t streams_per_connection_max = 10'000;

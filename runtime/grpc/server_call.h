@@ -72,6 +72,7 @@ class InboundCall final : public ServerCall {
   std::uint32_t out_offset_ = 0;
   std::int32_t stream_;
   Deadline deadline_;
+  SteadyTime began_{};  // set where there is an observer
   std::coroutine_handle<> sender_;
   std::unique_ptr<RequestHead> head_;
   std::unique_ptr<Inbox> inbox_;

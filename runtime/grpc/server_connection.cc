@@ -122,6 +122,10 @@ void ServerConnection::destroy(InboundCall& call) {
   release(call, call.accounted_);
   buffered_output_ -= static_cast<std::uint32_t>(call.out_left());
   bool close = call.close_connection_;
+  if (call.entry_ != nullptr && call.began_ != SteadyTime{} && core_.options.observer != nullptr) {
+    const StatusCode code = call.status_ ? call.status_->code() : StatusCode::kCancelled;
+    core_.options.observer->call_ended(call.entry_->method, code, core_.loop.now() - call.began_);
+  }
   delete &call;
   if (senders_wait_) wake_senders();
   if (close && !lost_) session_.terminate(http2::Reason::kNoError);

@@ -64,6 +64,10 @@ void ServerConnection::accept(InboundCall& call, bool end_stream) {
   }
   call.entry_ = core_.table.find(head.path());
   if (call.entry_ == nullptr) return finish(call, core_.table.unknown(head.path()));
+  if (core_.options.observer != nullptr) {
+    call.began_ = core_.loop.now();
+    core_.options.observer->call_began(call.entry_->method);
+  }
   if (!head.encoding().empty() && head.encoding() != "identity") {
     return finish(call, Status(StatusCode::kUnimplemented,
                                "grpc: Decompressor is not installed for grpc-encoding " + go_quote(head.encoding())));

@@ -201,7 +201,10 @@ TEST_CASE("What is not there yet is refused by name") {
   CHECK(refusal("authorized_delegates = [\"spiffe://example.org/x\"]").empty());
   CHECK(refusal("disable_sds_api = true").empty());
   CHECK(refusal("", "telemetry { MetricPrefix = \"x\" }").empty());
-  CHECK(refusal("", "telemetry { Prometheus { port = 1 } }") == "telemetry.Prometheus" + end);
+  CHECK(refusal("", "telemetry { Prometheus { port = 1 } Statsd = [{ address = \"a:1\" }] }").empty());
+  CHECK(refusal("", "telemetry { Prometheus { port = 1 tls {} } }") == "telemetry.Prometheus.tls" + end);
+  CHECK(refusal("", "telemetry { DogStatsd = [{ address = \"unix:///s\" }] }") ==
+        "telemetry.DogStatsd over a Unix socket" + end);
   CHECK(refusal("", "health_checks { bind_port = 1 }").empty());
 }
 

@@ -1,0 +1,23 @@
+// Every metric's name, dotted, without its prefix (config-cli 6.2 to 6.4). Names of RPCs follow from their paths
+// (rpc_metrics.h).
+#pragma once
+
+#include <string_view>
+
+namespace steeple::agent::metric {
+
+inline constexpr std::string_view kStarted = "started";
+inline constexpr std::string_view kUptime = "uptime_in_ms";
+inline constexpr std::string_view kCacheEntries = "lru_cache_record_map_size";
+inline constexpr std::string_view kCacheSvids = "lru_cache_svid_map_size";
+inline constexpr std::string_view kRuntimeThreads = "runtime.num_goroutines";
+inline constexpr std::string_view kRuntimeAllocBytes = "runtime.alloc_bytes";
+inline constexpr std::string_view kRuntimeSysBytes = "runtime.sys_bytes";
+
+// Steeple's own, with their whole names.
+inline constexpr std::string_view kIoBackend = "steeple.io_backend";
+inline constexpr std::string_view kSyncAge = "steeple.sync_age_seconds";
+inline constexpr std::string_view kExpiredServed = "steeple.x509_svids_expired";
+inline constexpr std::string_view kSubscribers = "steeple.subscribers";
+
+}  // namespace steeple::agent::metric

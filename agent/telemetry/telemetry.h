@@ -1,0 +1,77 @@
+// `telemetry {}`: the registry, the Prometheus listener, the StatsD and DogStatsD senders (config-cli 3.1, 3.3, 6).
+// Owned by the app, made first; stop() before it dies. I/O thread only.
+#pragma once
+
+#include <boost/asio/ip/udp.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/telemetry/rpc_metrics.h"
+#include "runtime/core/log.h"
+#include "runtime/core/metrics.h"
+#include "runtime/http1/server.h"
+#include "runtime/task/task_group.h"
+
+namespace steeple::agent {
+
+inline constexpr std::chrono::seconds kRuntimeSampleInterval{1};
+inline constexpr int kUptimeEverySamples = 10;
+inline constexpr std::chrono::milliseconds kPushInterval{100};
+inline constexpr std::size_t kDatagramMax = 1400;
+
+struct TelemetryOptions {
+  runtime::MetricsOptions metrics;  // `enabled` is set when there is a consumer
+  bool prometheus = false;
+  std::string prometheus_host;
+  std::uint16_t prometheus_port = 0;
+  std::vector<std::string> statsd;  // host:port
+  std::vector<std::string> dogstatsd;
+  std::string trust_domain;
+  std::string version;
+};
+
+class Telemetry {
+ public:
+  Telemetry(runtime::Loop& loop, const runtime::Clock& clock, TelemetryOptions options, const runtime::Logger& log);
+
+  runtime::Metrics& metrics() { return metrics_; }
+  runtime::grpc::CallObserver* calls() { return metrics_.enabled() ? &rpc_ : nullptr; }
+  // Runs every second, to set gauges.
+  void add_collector(std::function<void()> collector) { collectors_.push_back(std::move(collector)); }
+
+  void start();
+  runtime::Task<void> stop();
+  std::uint16_t prometheus_port() const { return prometheus_.port(); }
+
+ private:
+  struct Push {
+    std::string address;
+    std::string (*line)(const runtime::MetricEvent&);
+    boost::asio::ip::udp::socket socket;
+    std::string held;  // lines of the next datagram
+  };
+  runtime::Task<void> serve_prometheus();
+  runtime::Task<void> sample();
+  runtime::Task<void> push();
+  runtime::Task<bool> connect(Push& sink);
+  static void send(Push& sink);
+  void flush();
+  runtime::HttpReply page();
+
+  runtime::Loop& loop_;
+  const runtime::Clock& clock_;
+  TelemetryOptions options_;
+  runtime::Logger log_;
+  runtime::WallTime started_wall_;
+  runtime::SteadyTime started_;
+  runtime::Metrics metrics_;
+  RpcMetrics rpc_;
+  runtime::HttpServer prometheus_;
+  std::vector<Push> pushes_;
+  std::vector<std::function<void()>> collectors_;
+  runtime::TaskGroup tasks_;
+};
+
+}  // namespace steeple::agent

@@ -1,0 +1,18 @@
+// Told of every call whose method is served, for metrics. Its functions are short and do not wait. I/O thread only.
+#pragma once
+
+#include <chrono>
+
+#include "runtime/grpc/service.h"
+
+namespace steeple::runtime::grpc {
+
+class CallObserver {
+ public:
+  virtual ~CallObserver() = default;
+  virtual void call_began(const Method& method) = 0;
+  // `status` is the code sent, or kCancelled where the caller left before there was one.
+  virtual void call_ended(const Method& method, StatusCode status, std::chrono::nanoseconds elapsed) = 0;
+};
+
+}  // namespace steeple::runtime::grpc

@@ -1,0 +1,120 @@
+// What this agent can export, compared with the recorded page of the SPIRE Agent: name, type and labels.
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "agent/telemetry/metric_text.h"
+#include "agent/telemetry/names.h"
+#include "agent/telemetry/process_stats.h"
+#include "agent/telemetry/rpc_metrics.h"
+
+using namespace steeple::agent;
+using namespace steeple::runtime;
+using steeple::runtime::grpc::Method;
+using steeple::runtime::grpc::MethodKind;
+using steeple::runtime::grpc::StatusCode;
+
+namespace {
+
+std::string recording(const std::string& name) {
+  std::ifstream file(STEEPLE_TEST_DATA "/metrics/" + name);
+  std::stringstream text;
+  text << file.rdbuf();
+  REQUIRE_FALSE(text.str().empty());
+  return text.str();
+}
+
+void exercise(Metrics& metrics, RpcMetrics& rpc) {
+  for (const char* path :
+       {"/SpiffeWorkloadAPI/FetchX509SVID", "/SpiffeWorkloadAPI/FetchX509Bundles", "/SpiffeWorkloadAPI/FetchJWTSVID",
+        "/SpiffeWorkloadAPI/FetchJWTBundles", "/SpiffeWorkloadAPI/ValidateJWTSVID", "/SpiffeWorkloadAPI/FetchWITSVID",
+        "/SpiffeWorkloadAPI/FetchWITBundles", "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets",
+        "/envoy.service.secret.v3.SecretDiscoveryService/FetchSecrets",
+        "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets", "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/List", "/grpc.health.v1.Health/Watch", "/spire.agent.debug.v1.Debug/GetInfo",
+        "/spire.api.agent.logger.v1.Logger/GetLogger", "/spire.api.agent.logger.v1.Logger/SetLogLevel",
+        "/spire.api.agent.logger.v1.Logger/ResetLogLevel", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}) {
+    const Method method{path, MethodKind::kUnary, nullptr};
+    rpc.call_began(method);
+    rpc.call_ended(method, StatusCode::kOk, std::chrono::milliseconds(1));
+  }
+  metrics.gauge(metric::kStarted, {{"version", "1"}, {"trust_domain_id", "example.org"}}).set(1);
+  for (auto name : {metric::kUptime, metric::kCacheEntries, metric::kCacheSvids, metric::kRuntimeThreads,
+                    metric::kRuntimeAllocBytes, metric::kRuntimeSysBytes}) {
+    metrics.gauge(name).set(1);
+  }
+}
+
+// The label names of a series, sorted, as the recording writes them.
+std::string label_names(const std::string& labels) {
+  static const std::regex kLabel("([a-z_]+)=\"");
+  std::set<std::string> names;
+  for (std::sregex_iterator at(labels.begin(), labels.end(), kLabel), end; at != end; ++at) names.insert((*at)[1]);
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "\"" : ",\"") + name + "\"";
+  return "[" + out + "]";
+}
+
+}  // namespace
+
+TEST_CASE("Every exported series has the recorded name, type and labels") {
+  const std::string recorded = recording("prometheus-names.json");
+  MetricsOptions options;
+  options.host = "h";
+  Metrics metrics(options);
+  RpcMetrics rpc(metrics);
+  exercise(metrics, rpc);
+  std::istringstream page(process_families(std::chrono::system_clock::now()) +
+                          prometheus_text(metrics, std::chrono::steady_clock::now()));
+  std::string line, family;
+  int series = 0;
+  while (std::getline(page, line)) {
+    if (line.starts_with("# TYPE ")) {
+      std::istringstream words(line.substr(7));
+      std::string type;
+      words >> family >> type;
+      INFO(line);
+      CHECK(recorded.find("\"" + family + "\":{\"type\":\"" + type + "\"") != std::string::npos);
+    } else if (!line.starts_with("#")) {
+      const std::size_t begin = line.find('{');
+      const std::size_t at = recorded.find("\"" + family + "\":");
+      REQUIRE(at != std::string::npos);
+      const std::string entry = recorded.substr(at, recorded.find('\n', at) - at);
+      INFO(line << "\n" << entry);
+      const std::string names = begin == std::string::npos ? "[]" : label_names(line.substr(begin));
+      CHECK(entry.find(names) != std::string::npos);
+      ++series;
+    }
+  }
+  CHECK(series > 100);
+}
+
+TEST_CASE("Lines of the push sinks are among the recorded ones") {
+  MetricsOptions options;
+  options.host = "<HOSTNAME>";
+  Metrics metrics(options);
+  RpcMetrics rpc(metrics);
+  metrics.keep_events(true);
+  const Method method{"/SpiffeWorkloadAPI/FetchX509SVID", MethodKind::kUnary, nullptr};
+  rpc.call_began(method);
+  rpc.call_ended(method, StatusCode::kOk, std::chrono::milliseconds(1));
+  const std::string statsd = recording("statsd.txt");
+  const std::string dogstatsd = recording("dogstatsd.txt");
+  const std::regex value(":[0-9.]+\\|(g|ms)");
+  const std::regex float_count(":[0-9.]+\\|c");
+  int lines = 0;
+  metrics.drain_events([&](const MetricEvent& event) {
+    const std::string dog = std::regex_replace(dogstatsd_line(event), value, ":<V>|$1");
+    INFO(dog);
+    CHECK(dogstatsd.find(dog) != std::string::npos);
+    const std::string plain = std::regex_replace(statsd_line(event), value, ":<V>|$1");
+    const std::string name = plain.substr(0, plain.find(':'));
+    INFO(plain);
+    CHECK(statsd.find(name) != std::string::npos);
+    ++lines;
+  });
+  CHECK(lines == 5);
+}

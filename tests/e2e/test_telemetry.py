@@ -1,0 +1,114 @@
+"""`telemetry {}`: the Prometheus page, and what StatsD and DogStatsD receive, of a serving agent."""
+import http.client
+import re
+import socket
+import unittest
+
+from harness import Suite, free_port, wait_until
+
+
+def scrape(port, path="/metrics"):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.getheader("Content-Type"), answer.read().decode()
+    except ConnectionRefusedError:
+        return None, None, ""
+    finally:
+        connection.close()
+
+
+def value(page, pattern):
+    found = re.search(rf"^{pattern} (\S+)$", page, re.M)
+    return float(found.group(1)) if found else None
+
+
+class Receiver:
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(0.05)
+        self.text = ""
+        self.largest = 0
+
+    @property
+    def address(self):
+        return "127.0.0.1:%d" % self.socket.getsockname()[1]
+
+    def has(self, pattern):
+        try:
+            while True:
+                datagram = self.socket.recv(65536)
+                self.largest = max(self.largest, len(datagram))
+                self.text += datagram.decode()
+        except TimeoutError:
+            return re.search(pattern, self.text, re.M)
+
+    def stop(self):
+        self.socket.close()
+
+
+class Telemetry(Suite):
+    def test_prometheus_counts_what_is_served(self):
+        port = free_port()
+        server, agent = self.running_pair(blocks=f"telemetry {{ Prometheus {{ port = {port} }} }}")
+        server.create_entry("/workload")
+        agent.wait_for_ids(["/workload"])
+        host = re.escape(socket.gethostname())
+        fetched = rf'spire_agent_rpc_workload_api_fetch_x509svid{{host="{host}",status="OK"}}'
+        page = lambda: scrape(port)[2]
+        wait_until(lambda: value(page(), fetched), 20, page)
+        before = value(page(), fetched)
+        for _ in range(3):
+            self.assertEqual(agent.fetch()[0], 0)
+        wait_until(lambda: value(page(), fetched) == before + 3, 20, page)
+        status, kind, text = scrape(port, "/anything")
+        self.assertEqual((status, kind), (200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"))
+        self.assertIn("# TYPE spire_agent_rpc_workload_api_fetch_x509svid_elapsed_time summary", text)
+        self.assertEqual(value(text, rf'spire_agent_started{{host="{host}",trust_domain_id="example_org",version="\S+"}}'), 1)
+        self.assertEqual(value(text, rf'spire_agent_workload_api_connections{{host="{host}"}}'), 0)
+        self.assertGreater(value(text, "process_resident_memory_bytes"), 1e6)
+        self.assertGreater(value(text, rf'spire_agent_runtime_alloc_bytes{{host="{host}"}}'), 1e5)
+        self.assertIsNotNone(re.search(r'^steeple_io_backend{backend="(io_uring|epoll)"', text, re.M))
+        wait_until(lambda: value(page(), rf'spire_agent_lru_cache_svid_map_size{{host="{host}"}}') == 2, 20, page)
+        self.assertEqual(agent.stop(), 0)
+
+    def test_denials_and_filters(self):
+        port = free_port()
+        blocks = f'''telemetry {{ Prometheus {{ port = {port} }} MetricPrefix = "mine" EnableHostnameLabel = false
+            BlockedPrefixes = ["mine.runtime"] }}'''
+        _, agent = self.running_pair(blocks=blocks)
+        self.assertEqual(agent.fetch()[0], 1)
+        page = lambda: scrape(port)[2]
+        wait_until(lambda: value(page(), 'mine_rpc_workload_api_fetch_x509svid{status="PermissionDenied"}') == 1, 20, page)
+        self.assertNotIn("mine_runtime", page())
+        self.assertIn("mine_uptime_in_ms ", page())
+
+    def test_statsd_and_dogstatsd_receive_datagrams(self):
+        plain, dog = self.keep(Receiver()), self.keep(Receiver())
+        blocks = f'telemetry {{ Statsd = [{{ address = "{plain.address}" }}] DogStatsd = [{{ address = "{dog.address}" }}] }}'
+        server, agent = self.running_pair(blocks=blocks)
+        server.create_entry("/workload")
+        agent.wait_for_ids(["/workload"])
+        host = re.escape(socket.gethostname())
+        for receiver, pattern in ((plain, rf"^spire_agent\.rpc\.workload_api\.fetch_x509svid\.OK\.{host}:1\.000000\|c$"),
+                                  (plain, rf"^spire_agent\.uptime_in_ms\.{host}:\d+\.\d{{6}}\|g$"),
+                                  (dog, rf"^spire_agent\.rpc\.workload_api\.fetch_x509svid:1\|c\|#status:OK,host:{host}$"),
+                                  (dog, rf"^spire_agent\.started:1\|g\|#version:\w+,trust_domain_id:example_org,host:{host}$")):
+            wait_until(lambda: receiver.has(pattern), 30, lambda: f"{pattern}\n{receiver.text[-2000:]}")
+            self.assertLessEqual(receiver.largest, 1400)
+
+    def test_a_port_that_is_taken_is_a_warning(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            _, agent = self.running_pair(blocks=f"telemetry {{ Prometheus {{ port = {port} }} }}")
+            text = f"Prometheus listener stopped unexpectedly: listen tcp 127.0.0.1:{port}: bind: address already in use"
+            wait_until(lambda: text in agent.process.log(), 20, lambda: agent.process.log()[-3000:])
+            self.assertTrue(agent.healthy())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
