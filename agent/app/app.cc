@@ -15,6 +15,7 @@
 #include "agent/proto/descriptors.h"
 #include "agent/sds/sds_api.h"
 #include "agent/sync/jwt_fetcher.h"
+#include "agent/telemetry/agent_metrics.h"
 #include "agent/telemetry/names.h"
 #include "agent/telemetry/telemetry.h"
 #include "agent/workload_api/jwt_api.h"
@@ -65,6 +66,7 @@ class App {
   void build_health_listener(const HealthProbe& probe);
   void build_telemetry();
   void collect_metrics();
+  attestation::AttestationEvents attestation_events();
   void on_ready();
   void on_signal(int number);
   Task<void> live(Result<void>* ended);
@@ -76,6 +78,7 @@ class App {
   runtime::StopSource stop_;
   std::unique_ptr<runtime::Signals> signals_;
   std::optional<Telemetry> telemetry_;
+  std::optional<AgentMetrics> counters_;
   std::unique_ptr<SocketEngine> engine_;
   std::optional<runtime::WorkerPool> workers_;  // after the probe, which forks
   std::optional<runtime::HttpClient> http_;
@@ -211,7 +214,18 @@ SyncerEvents App::syncer_events() {
   events.jwt_authorities_tainted = [this](const std::vector<std::string>& key_ids) {
     tokens_->drop_signed_by(key_ids);
   };
-  events.pass_succeeded = [this] { identity_->note_sync_success(); };
+  events.pass_succeeded = [this] {
+    identity_->note_sync_success();
+    counters_->synchronised(1 + syncer_->cache().bundles().federated().size(), syncer_->cache().counts().entries);
+  };
+  if (!telemetry_->metrics().enabled()) return events;
+  events.entries_fetched = [this](std::string_view status, std::chrono::nanoseconds elapsed) {
+    counters_->entries_fetched(status, elapsed);
+  };
+  events.svids_fetched = [this](std::string_view status, std::chrono::nanoseconds elapsed) {
+    counters_->svids_fetched(status, elapsed);
+  };
+  events.svids_expiring = [this](std::size_t count) { counters_->svids_expiring(count); };
   return events;
 }
 
@@ -254,6 +268,7 @@ void App::build_workload_api() {
 
 Result<void> App::build_public_socket() {
   attestors_.emplace(loop_, catalog_->take_workload_attestors(), log_);
+  if (telemetry_->metrics().enabled()) attestors_->on_events(attestation_events());
   callers_.emplace(*attestors_);
   build_workload_api();
   HealthProbe probe;
@@ -353,7 +368,19 @@ void App::build_telemetry() {
   options.metrics.allowed_labels = settings.allowed_labels;
   options.metrics.blocked_labels = settings.blocked_labels;
   telemetry_.emplace(loop_, clock_, std::move(options), log_);
+  counters_.emplace(telemetry_->metrics());
   telemetry_->add_collector([this] { collect_metrics(); });
+}
+
+attestation::AttestationEvents App::attestation_events() {
+  attestation::AttestationEvents events;
+  events.attestor = [this](std::string_view attestor, std::string_view status, std::chrono::nanoseconds elapsed) {
+    counters_->attestor_answered(attestor, status, elapsed);
+  };
+  events.caller = [this](std::string_view status, std::size_t selectors, std::chrono::nanoseconds elapsed) {
+    counters_->caller_attested(status, selectors, elapsed);
+  };
+  return events;
 }
 
 void App::collect_metrics() {

@@ -100,6 +100,11 @@ ServerError ServerError::with_context(std::string_view doing) && {
   return ServerError(error_class_, std::move(with_cause), std::move(status_));
 }
 
+std::string_view ServerError::code_name() const {
+  if (!status_.is_ok()) return runtime::grpc::to_string(status_.code());
+  return error_class_ == ServerErrorClass::kUnreachable ? "Unavailable" : "Unknown";
+}
+
 ServerError classify(const Status& status, const runtime::Error* connect_error) {
   return ServerError(class_of(status, connect_error), to_error(status), status);
 }

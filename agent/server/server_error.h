@@ -28,6 +28,7 @@ class ServerError : public runtime::Error {
 
   ServerErrorClass error_class() const { return error_class_; }
   const runtime::grpc::Status& status() const { return status_; }  // OK when the server sent none
+  std::string_view code_name() const;  // of the status as Go prints it; "Unavailable" or "Unknown" without one
   ServerError with_context(std::string_view doing) &&;
 
  private:

@@ -176,6 +176,7 @@ void Minter::mark_due() {
   due_looked_at_ = now;
   const std::size_t expiring = cache_.mark_due(clock_.wall_now());
   if (expiring == 0) return;
+  if (options_.expiring) options_.expiring(expiring);
   log_.debug("Updating expiring SVIDs in cache", {{"cache_type", "workload"}, {"expiring_svids", expiring}});
 }
 
@@ -205,8 +206,10 @@ Task<void> Minter::mint(std::vector<WantedSvid> wanted, std::size_t limit, StopT
   std::vector<CsrItem> items;
   items.reserve(prepared->size());
   for (Prepared& one : *prepared) items.emplace_back(one.entry->id, std::move(one.csr));
+  const runtime::SteadyTime began = clock_.now();
   ServerResult<std::vector<MintedChain>> chains =
       co_await server_.batch_new_x509_svid(std::move(items), Deadline::after(clock_.now(), kServerCallTimeout), stop);
+  if (options_.called) options_.called(chains ? "OK" : chains.error().code_name(), clock_.now() - began);
   if (!chains) {
     put_back(wanted);
     if (stop.stop_requested()) co_return;

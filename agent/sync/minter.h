@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <vector>
 
 #include "agent/cache/x509_cache.h"
@@ -24,6 +25,9 @@ inline constexpr std::size_t kEcKeysPerJob = 16;
 inline constexpr std::size_t kRsaBatchMax = 32;  // an RSA key takes up to a tenth of a second
 
 struct MinterOptions {
+  // For metrics: each call to the server, and how many SVIDs were found to be due.
+  std::function<void(std::string_view status, std::chrono::nanoseconds elapsed)> called;
+  std::function<void(std::size_t)> expiring;
   runtime::KeyType key_type = runtime::KeyType::kEcP256;
   std::chrono::nanoseconds availability_target{0};
   runtime::RandomUnit random;

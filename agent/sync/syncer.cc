@@ -28,11 +28,13 @@ SyncerOptions with_random(SyncerOptions options) {
   return options;
 }
 
-MinterOptions minter_options(const SyncerOptions& options) {
+MinterOptions minter_options(const SyncerOptions& options, const SyncerEvents& events) {
   MinterOptions minter;
   minter.key_type = options.workload_key_type;
   minter.availability_target = options.availability_target;
   minter.random = options.random;
+  minter.called = events.svids_fetched;
+  minter.expiring = events.svids_expiring;
   return minter;
 }
 
@@ -50,7 +52,7 @@ class Syncer::Impl {
         log_(log.with_subsystem("manager")),
         cache_(loop, clock, options_.x509_svid_cache_max_size, log.with_subsystem("cache_manager")),
         machine_(options_.sync_interval, options_.random, clock.now()),
-        minter_(loop, clock, workers, server, cache_, minter_options(options_), log_),
+        minter_(loop, clock, workers, server, cache_, minter_options(options_, events_), log_),
         taint_(loop, clock, workers, cache_, log_, log.with_subsystem("cache_manager")),
         wake_(loop),
         first_sync_(loop),
@@ -116,8 +118,12 @@ Task<SyncEnd> Syncer::Impl::run_passes(StopToken stop) {
     if (stop.stop_requested()) co_return SyncEnd(SyncOutcome::kStopped, stop.error());
     machine_.started(clock_.now());
     ++passes_started_;
+    const runtime::SteadyTime began = clock_.now();
     ServerResult<void> result = co_await pass(stop);
     if (!result && stop.stop_requested()) co_return SyncEnd(SyncOutcome::kStopped, stop.error());
+    if (events_.entries_fetched) {
+      events_.entries_fetched(result ? "OK" : result.error().code_name(), clock_.now() - began);
+    }
     finish_pass(result);
     if (result) continue;
     log_failure(result.error());

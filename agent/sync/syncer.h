@@ -48,6 +48,10 @@ struct SyncerEvents {
   // New tainted X.509 authorities of the own bundle: the agent SVID may be signed by one.
   std::function<void(const runtime::Certificates&)> authorities_tainted;
   std::function<void(const std::vector<std::string>& key_ids)> jwt_authorities_tainted;
+  // For metrics; `status` is a gRPC code's name with static storage.
+  std::function<void(std::string_view status, std::chrono::nanoseconds elapsed)> entries_fetched;
+  std::function<void(std::string_view status, std::chrono::nanoseconds elapsed)> svids_fetched;
+  std::function<void(std::size_t)> svids_expiring;
   std::function<void()> pass_succeeded;  // each one, the first included
 };
 

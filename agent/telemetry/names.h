@@ -13,6 +13,14 @@ inline constexpr std::string_view kCacheSvids = "lru_cache_svid_map_size";
 inline constexpr std::string_view kRuntimeThreads = "runtime.num_goroutines";
 inline constexpr std::string_view kRuntimeAllocBytes = "runtime.alloc_bytes";
 inline constexpr std::string_view kRuntimeSysBytes = "runtime.sys_bytes";
+inline constexpr std::string_view kAttestation = "workload_api.workload_attestation";
+inline constexpr std::string_view kAttestor = "workload_api.workload_attestor";
+inline constexpr std::string_view kDiscoveredSelectors = "workload_api.discovered_selectors";
+inline constexpr std::string_view kFetchEntries = "manager.sync.fetch_entries_updates";
+inline constexpr std::string_view kFetchSvids = "manager.sync.fetch_svids_updates";
+inline constexpr std::string_view kExpiringSvids = "cache_manager.expiring_svids";
+inline constexpr std::string_view kSyncBundles = "sync_bundles_total";
+inline constexpr std::string_view kSyncEntries = "sync_entries_total";
 
 // Steeple's own, with their whole names.
 inline constexpr std::string_view kIoBackend = "steeple.io_backend";

@@ -62,6 +62,12 @@ std::optional<Error> context_error(const runtime::Loop& loop, Deadline deadline,
   return std::nullopt;
 }
 
+void tell_attestor(const AttestationEvents& events, std::string_view name, const Result<Selectors>& answer,
+                   runtime::SteadyTime began) {
+  if (!events.attestor) return;
+  events.attestor(name, answer ? "OK" : plugin_code(answer.error().code()), std::chrono::steady_clock::now() - began);
+}
+
 std::string failed_text(std::string_view name) {
   return fmt::format("workload attestor {} failed", runtime::go_quote(name));
 }
@@ -84,11 +90,14 @@ LogRendered render_selectors(const Selectors& selectors) {
 // Gathers the answers of several attestors of one call.
 class WorkloadEngine::Collector {
  public:
-  Collector(const runtime::Logger& log, const ProcessHandle& process, Deadline deadline, StopToken stop)
-      : log_(log), process_(process), deadline_(deadline), stop_(stop) {}
+  Collector(const runtime::Logger& log, const AttestationEvents& events, const ProcessHandle& process,
+            Deadline deadline, StopToken stop)
+      : log_(log), events_(events), process_(process), deadline_(deadline), stop_(stop) {}
 
   Task<void> ask(WorkloadAttestor& attestor) {
+    const runtime::SteadyTime began = std::chrono::steady_clock::now();
     Result<Selectors> answer = co_await attestor.attest(process_, deadline_, stop_);
+    tell_attestor(events_, attestor.name(), answer, began);
     take(attestor.name(), std::move(answer));
   }
 
@@ -118,6 +127,7 @@ class WorkloadEngine::Collector {
 
  private:
   const runtime::Logger& log_;
+  const AttestationEvents& events_;
   const ProcessHandle& process_;
   Deadline deadline_;
   StopToken stop_;
@@ -134,13 +144,24 @@ WorkloadEngine::WorkloadEngine(runtime::Loop& loop, Attestors attestors, const r
       own_pid_(::getpid()) {}
 
 Task<Result<Selectors>> WorkloadEngine::attest(const ProcessHandle& process, Deadline deadline, StopToken stop) {
+  const runtime::SteadyTime began = std::chrono::steady_clock::now();
+  Result<Selectors> found = co_await attest_by(process, deadline, stop);
+  if (events_.caller && process.pid() != own_pid_) {
+    events_.caller(found ? "OK" : "Unknown", found ? found->size() : 0, std::chrono::steady_clock::now() - began);
+  }
+  co_return std::move(found);
+}
+
+Task<Result<Selectors>> WorkloadEngine::attest_by(const ProcessHandle& process, Deadline deadline, StopToken stop) {
   if (attestors_.size() != 1) co_return co_await attest_with_all(process, deadline, stop);
+  const runtime::SteadyTime began = std::chrono::steady_clock::now();
   Result<Selectors> found = co_await attestors_.front()->attest(process, deadline, stop);
+  tell_attestor(events_, attestors_.front()->name(), found, began);
   if (found) [[likely]] {
     log_selectors(process.pid(), *found);
     co_return std::move(found);
   }
-  Collector collector(log_, process, deadline, stop);
+  Collector collector(log_, events_, process, deadline, stop);
   collector.take(attestors_.front()->name(), std::move(found));
   if (std::optional<Error> gone = context_error(loop_, deadline, stop)) {
     log_.error("Timed out collecting selectors", {{"error", *gone}});
@@ -151,7 +172,7 @@ Task<Result<Selectors>> WorkloadEngine::attest(const ProcessHandle& process, Dea
 
 Task<Result<Selectors>> WorkloadEngine::attest_with_all(const ProcessHandle& process, Deadline deadline,
                                                         StopToken stop) {
-  Collector collector(log_, process, deadline, stop);
+  Collector collector(log_, events_, process, deadline, stop);
   runtime::TaskGroup asked(loop_);
   for (const std::unique_ptr<WorkloadAttestor>& attestor : attestors_) asked.spawn(collector.ask(*attestor));
   co_await asked.join();

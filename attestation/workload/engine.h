@@ -3,6 +3,8 @@
 // selectors. Owned by the composition root, outlives every call. I/O thread only.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -11,6 +13,12 @@
 #include "runtime/loop/loop.h"
 
 namespace steeple::attestation {
+
+// Told of each answer, for metrics; `status` is a gRPC code's name with static storage. Both may be empty.
+struct AttestationEvents {
+  std::function<void(std::string_view attestor, std::string_view status, std::chrono::nanoseconds elapsed)> attestor;
+  std::function<void(std::string_view status, std::size_t selectors, std::chrono::nanoseconds elapsed)> caller;
+};
 
 class WorkloadEngine {
  public:
@@ -22,17 +30,22 @@ class WorkloadEngine {
   runtime::Task<runtime::Result<Selectors>> attest(const runtime::ProcessHandle& process, runtime::Deadline deadline,
                                                    runtime::StopToken stop);
 
+  void on_events(AttestationEvents events) { events_ = std::move(events); }
+
   runtime::Task<void> close();  // of all attestors, after the last attest()
   const Attestors& attestors() const { return attestors_; }
 
  private:
   class Collector;
+  runtime::Task<runtime::Result<Selectors>> attest_by(const runtime::ProcessHandle& process, runtime::Deadline deadline,
+                                                      runtime::StopToken stop);
   runtime::Task<runtime::Result<Selectors>> attest_with_all(const runtime::ProcessHandle& process,
                                                             runtime::Deadline deadline, runtime::StopToken stop);
   void log_selectors(pid_t pid, const Selectors& selectors) const;
 
   runtime::Loop& loop_;
   Attestors attestors_;
+  AttestationEvents events_;
   runtime::Logger log_;
   pid_t own_pid_;
 };

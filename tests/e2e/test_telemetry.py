@@ -72,6 +72,13 @@ class Telemetry(Suite):
         self.assertGreater(value(text, rf'spire_agent_runtime_alloc_bytes{{host="{host}"}}'), 1e5)
         self.assertIsNotNone(re.search(r'^steeple_io_backend{backend="(io_uring|epoll)"', text, re.M))
         wait_until(lambda: value(page(), rf'spire_agent_lru_cache_svid_map_size{{host="{host}"}}') == 2, 20, page)
+        for name, labels in (("workload_api_workload_attestation", f'host="{host}",status="OK"'),
+                             ("workload_api_workload_attestor", f'attestor="unix",host="{host}",status="OK"'),
+                             ("manager_sync_fetch_entries_updates", f'host="{host}",status="OK"'),
+                             ("manager_sync_fetch_svids_updates", f'host="{host}",status="OK"')):
+            self.assertGreaterEqual(value(page(), rf"spire_agent_{name}{{{labels}}}"), 1, name)
+            self.assertGreater(value(page(), rf"spire_agent_{name}_elapsed_time_sum{{{labels}}}"), 0, name)
+        self.assertEqual(value(page(), rf'spire_agent_sync_entries_total{{host="{host}"}}'), 2)
         self.assertEqual(agent.stop(), 0)
 
     def test_denials_and_filters(self):

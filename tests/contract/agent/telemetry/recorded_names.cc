@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 
+#include "agent/telemetry/agent_metrics.h"
 #include "agent/telemetry/metric_text.h"
 #include "agent/telemetry/names.h"
 #include "agent/telemetry/process_stats.h"
@@ -41,6 +42,13 @@ void exercise(Metrics& metrics, RpcMetrics& rpc) {
     rpc.call_began(method);
     rpc.call_ended(method, StatusCode::kOk, std::chrono::milliseconds(1));
   }
+  AgentMetrics counters(metrics);
+  counters.attestor_answered("unix", "OK", std::chrono::milliseconds(1));
+  counters.caller_attested("OK", 3, std::chrono::milliseconds(1));
+  counters.entries_fetched("OK", std::chrono::milliseconds(1));
+  counters.svids_fetched("OK", std::chrono::milliseconds(1));
+  counters.svids_expiring(1);
+  counters.synchronised(1, 2);
   metrics.gauge(metric::kStarted, {{"version", "1"}, {"trust_domain_id", "example.org"}}).set(1);
   for (auto name : {metric::kUptime, metric::kCacheEntries, metric::kCacheSvids, metric::kRuntimeThreads,
                     metric::kRuntimeAllocBytes, metric::kRuntimeSysBytes}) {
