@@ -294,7 +294,8 @@ def grpc_call(socket_path, path, message, folder, seconds=10):
     body.write_bytes(b"\0" + struct.pack(">I", len(message)) + message)
     done = subprocess.run(["curl", "-sS", "--max-time", str(seconds), "--http2-prior-knowledge", "--unix-socket", socket_path, "-D", "-",
                            "-H", "content-type: application/grpc", "-H", "te: trailers", "--data-binary", f"@{body}", f"http://localhost{path}"], capture_output=True)
-    if done.returncode not in (0, 28):  # 28: the time is over
+    # 28: the time is over. An answer that comes before the request has left resets the rest of it, which curl calls an error.
+    if done.returncode not in (0, 28) and b"grpc-status" not in done.stdout:
         raise AssertionError(f"curl: exit {done.returncode}: {done.stderr}")
     return done.stdout
 
