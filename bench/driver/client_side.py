@@ -55,16 +55,20 @@ def fresh_agent(bench, spec, **settings):
 
 
 # An agent that takes calls and does not answer them: the one failure that is a figure itself.
-NOT_SERVED = ("calls were answered in", "calls stay unanswered", "is not sustained")
+NOT_SERVED = ("calls were answered in", "calls stay unanswered", "is not sustained", "streams received push")
 
 
-def load_or_not_served(bench, agent, mode, **settings):
+def finish_or_not_served(bench, agent, child):
     try:
-        return bench.world.load(agent, mode, **settings)
+        return bench.world.finish(agent, child)
     except BenchError as error:
         if not any(text in str(error) for text in NOT_SERVED):
             raise
         return {"not_served": str(error)}
+
+
+def load_or_not_served(bench, agent, mode, **settings):
+    return finish_or_not_served(bench, agent, bench.world.generator(agent, mode, **settings))
 
 
 def measure_loops(bench, scenario, agents, loops):
@@ -124,7 +128,7 @@ STREAM_COLUMNS = [Column("kib_per_stream", "KiB per stream", 1, 2), Column("idle
 
 def idle_streams(bench, scenario, agents, streams, **settings):
     def measure(started):
-        figures = bench.world.load(started, "idle", streams=streams, seconds=max(bench.options.seconds, 3), warm_up=1, limit=120, **settings)
+        figures = load_or_not_served(bench, started, "idle", streams=streams, seconds=max(bench.options.seconds, 3), warm_up=1, limit=60, **settings)
         if "memory_before" in figures:
             before = figures["memory_steps"][0][1]["rss_kib"]
             figures["before_mb"] = before / 1024
@@ -209,17 +213,18 @@ def pushes(bench, scenario, specs, streams, **settings):
     variant = f"a bundle change to {streams} streams" + (" with acknowledgement" if scenario == "sds" else "")
 
     def measure(started, child):
+        if "ready" not in child.stdout.readline():
+            return finish_or_not_served(bench, started, child)
         foreign.change()
-        figures = world.finish(started, child)
+        figures = finish_or_not_served(bench, started, child)
+        if "not_served" in figures:
+            return figures
         figures["rss_growth_mb"] = (figures["memory"]["rss_kib"] - figures["memory_before"]["rss_kib"]) / 1024
         return figures
 
     for _, spec in bench.turns(specs):
         with fresh_agent(bench, spec, experimental='sync_interval = "1s"') as started:
             child = world.generator(started, "push", streams=streams, limit=60, **settings)
-            if "ready" not in child.stdout.readline():
-                world.finish(started, child)
-                raise BenchError(f"{started.name}: the streams do not open", started.log())
             bench.record(scenario, variant, started.name, PUSH_COLUMNS, lambda: measure(started, child))
 
 
