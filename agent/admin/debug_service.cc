@@ -45,6 +45,20 @@ Result<Certificates> verified_chain(const DebugFacts& facts, runtime::WallTime n
   return chain;
 }
 
+// Go prints three attributes in capitals that OpenSSL does not.
+std::string go_subject(const std::string& subject) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"serialNumber=", "SERIALNUMBER="}, {"street=", "STREET="}, {"postalCode=", "POSTALCODE="}};
+  std::string text = subject;
+  for (const auto& [ours, gos] : kNames) {
+    for (std::size_t at = 0; (at = text.find(ours, at)) != std::string::npos; at += ours.size()) {
+      const bool starts = at == 0 || ((text[at - 1] == ',' || text[at - 1] == '+') && (at < 2 || text[at - 2] != '\\'));
+      if (starts) text.replace(at, ours.size(), gos);
+    }
+  }
+  return text;
+}
+
 void add_certificate(const Certificate& certificate, GetInfoResponse& response) {
   auto* described = response.add_svid_chain();
   if (auto id = spiffe_id_of(certificate)) {
@@ -52,7 +66,7 @@ void add_certificate(const Certificate& certificate, GetInfoResponse& response) 
     described->mutable_id()->set_path(std::string(id->path()));
   }
   described->set_expires_at(unix_seconds(certificate.not_after()));
-  described->set_subject(certificate.subject());
+  described->set_subject(go_subject(certificate.subject()));
 }
 
 }  // namespace

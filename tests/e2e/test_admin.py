@@ -1,12 +1,15 @@
 """The admin socket: the log level and debug commands against a running agent."""
+import functools
 import json
+import pathlib
 import re
 import stat
 import subprocess
 import unittest
 
-from harness import Process, Suite, TRUST_DOMAIN, grpc_call, wait_until
+from harness import PATIENCE, Process, Suite, TRUST_DOMAIN, grpc_call, wait_until
 
+DATA = pathlib.Path(__file__).resolve().parents[1] / "data" / "cli"
 DELEGATED = "/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/"
 
 
@@ -27,6 +30,32 @@ class Admin(Suite):
         self.pair()
         self.assertEqual(stat.S_IMODE((self.home / "private" / "admin.sock").stat().st_mode), 0o770)
         self.assertEqual(stat.S_IMODE((self.home / "private").stat().st_mode), 0o750)
+
+    def replay(self, agent, file):
+        """Recorded commands in their order, with what they printed."""
+        places = {"<ADMIN_SOCKET>": str(self.home / "private" / "admin.sock"), "<SOCKET>": str(agent.socket), "<TMP>": str(self.home)}
+        patterns = {"<DUR>": r"[0-9hms]+", "<TIME>": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "\"<N>\"": r"\d+", "<N>": r"\d+", "<UNIX>": r"\d+", "\"<SECONDS>\"": r"\d+",
+                    "<SERIAL>": r"\d+", "/x509pop/<HEX40>": "/join_token/[0-9a-f-]+", "O=SPIRE,C=US": "[A-Z0-9=,-]+", "O=SPIFFE,C=US": "[A-Za-z0-9=,.-]+"}
+        for line in (DATA / file).read_text().splitlines():
+            case = json.loads(line)
+            if case.get("state") == "no agent at the default path":
+                continue  # another agent of this machine may be there
+            expand = lambda text: functools.reduce(lambda so_far, place: so_far.replace(*place), places.items(), text)
+            done = subprocess.run([agent.program, *(expand(word) for word in case["argv"][1:])], capture_output=True, text=True, timeout=30 * PATIENCE,
+                                  **({"user": case["uid"], "group": case["uid"], "extra_groups": []} if "uid" in case else {}))
+            with self.subTest(file=file, id=case["id"]):
+                self.assertEqual((done.returncode, done.stderr), (case["exit"], expand(case["stderr"])))
+                expected = re.escape(case["stdout"])
+                for placeholder, pattern in patterns.items():
+                    expected = expected.replace(re.escape(placeholder), pattern)
+                self.assertRegex(done.stdout, f"^{expected}$")
+
+    def test_recorded_commands(self):
+        server, agent = self.pair()
+        server.create_entry("/workload")
+        agent.wait_for_ids(["/workload"])
+        self.replay(agent, "logger.jsonl")
+        self.replay(agent, "debug-getinfo.jsonl")
 
     def test_log_level(self):
         _, agent = self.pair()

@@ -46,6 +46,7 @@ class RecordedCall {
 
   // The request message: recorded bytes, or the one string field that health requests have.
   runtime::Bytes request() const {
+    if (encoded_request) return *encoded_request;
     if (auto raw = json.get_child_optional("request_bytes_hex")) {
       std::string hex = raw->front().second.get_value<std::string>();
       runtime::Bytes bytes;
@@ -53,7 +54,6 @@ class RecordedCall {
         bytes.push_back(static_cast<std::uint8_t>(std::stoul(hex.substr(i, 2), nullptr, 16)));
       return bytes;
     }
-    if (encoded_request) return *encoded_request;
     std::string service = json.get<std::string>("request.service", "");
     if (service.empty()) return {};
     runtime::Bytes bytes{0x0a, static_cast<std::uint8_t>(service.size())};

@@ -5,16 +5,24 @@
 #include <fstream>
 #include <map>
 
+#include "agent/sds/sds_api.h"
 #include "agent/sds/sds_stream.h"
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
+#include "tests/fakes/endpoint_world.h"
+#include "tests/fakes/fake_identity_source.h"
+#include "tests/fakes/recorded_calls.h"
 #include "tests/fakes/test_authority.h"
 
 using namespace steeple::agent;
 using namespace steeple::tests;
 using simdjson::dom::element;
+using steeple::attestation::WorkloadEngine;
+using steeple::runtime::Backend;
 using steeple::runtime::BytesView;
 using steeple::runtime::Certificates;
+using steeple::runtime::Logger;
+using steeple::runtime::Loop;
 using steeple::runtime::parse_certificates_pem;
 using steeple::runtime::grpc::Status;
 namespace tls3 = envoy::extensions::transport_sockets::tls::v3;
@@ -219,6 +227,79 @@ void check_step(SdsStream& stream, element step, const SdsRequest& last, std::ma
   check_response(*answer, response, last.type_url);
 }
 
+void check_fetch(const SdsResponses& responses, std::shared_ptr<const WorkloadUpdate> update, element recorded) {
+  const SdsRequest request = request_of(recorded["request"], {});
+  SdsQuestion question{std::move(update),
+                       wanted_names(request.names),
+                       uses_spiffe_validator(request.node, responses.options()),
+                       {},
+                       request.type_url};
+  auto answer = responses.answer_once(question);
+  element response;
+  if (recorded["result"]["response"].get(response) == simdjson::SUCCESS) {
+    REQUIRE(answer);
+    CHECK(answer->nonce.empty());
+    check_response(*answer, response, request.type_url);
+  } else {
+    REQUIRE_FALSE(answer);
+    check_status(answer.error(), recorded["result"]["status"]);
+  }
+}
+
+// What the cache made of the recorded events, update by update; the last one of each run is all that follows.
+class RecordedUpdates {
+ public:
+  using Updates = std::vector<std::shared_ptr<const WorkloadUpdate>>;
+  Updates of_run(std::string_view name) const {
+    const Identity root = authority_.identity("a", "/a2/root");
+    const auto alone = authority_.update({root});
+    if (name == "named-identity-deleted") {
+      const auto third = authority_.update({root, authority_.identity("b", "/a2/third")});
+      return {alone, alone, third, alone};
+    }
+    if (name != "everything") return {alone};
+    const SharedX509Svid old_svid = authority_.svid("/a2/second");
+    const Identity second = with_svid("/a2/second", old_svid);
+    const Identity between = with_svid("/a2/renamed", old_svid);  // until the new certificate is signed
+    const Identity renamed = authority_.identity("b", "/a2/renamed");
+    const auto federated = authority_.update({root, second}, {partner_.bundle()});
+    return {alone,
+            alone,
+            authority_.update({root, second}),
+            federated,
+            federated,
+            authority_.update({root, between}),
+            authority_.update({root, renamed}),
+            alone};
+  }
+
+ private:
+  Identity with_svid(const char* path, SharedX509Svid svid) const {
+    return Identity(std::make_shared<RegistrationEntry>(authority_.identity("b", path).entry()), std::move(svid));
+  }
+  TestAuthority authority_{"example.org"};
+  TestAuthority partner_{"partner.test"};
+};
+
+void check_run(SdsResponses& responses, const RecordedUpdates::Updates& updates, element steps) {
+  SdsStream stream(responses);
+  std::map<std::string, std::string> nonces;
+  SdsRequest last;
+  std::size_t given = 0;
+  for (element step : simdjson::dom::array(steps)) {
+    element part;
+    if (step["send"].get(part) == simdjson::SUCCESS) {
+      last = request_of(part, nonces);
+      stream.on_request(last);
+    }
+    const bool ends = step["stream_ended"].error() == simdjson::SUCCESS;
+    if (!ends && step["response"].get(part) != simdjson::SUCCESS) continue;
+    const std::size_t version = !ends && !part.is_null() ? std::stoul(text_of(part, "version_info")) : given + 1;
+    while (given < std::min(version, updates.size()) && (ends || !part.is_null())) stream.on_update(updates[given++]);
+    check_step(stream, step, last, nonces);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("StreamSecrets answers step by step as recorded") {
@@ -247,22 +328,64 @@ TEST_CASE("FetchSecrets chooses and encodes as recorded") {
   RecordedEntries entries;
   SdsResponses responses(SdsOptions{});
   std::size_t lines = for_each_line("fetch-secrets.jsonl", [&](element recorded) {
-    const SdsRequest request = request_of(recorded["request"], {});
-    SdsQuestion question{entries.update(static_cast<int>(std::int64_t(recorded["uid"]))),
-                         wanted_names(request.names),
-                         uses_spiffe_validator(request.node, responses.options()),
-                         {},
-                         request.type_url};
-    auto answer = responses.answer_once(question);
-    element response;
-    if (recorded["result"]["response"].get(response) == simdjson::SUCCESS) {
-      REQUIRE(answer);
-      CHECK(answer->nonce.empty());
-      check_response(*answer, response, request.type_url);
-    } else {
-      REQUIRE_FALSE(answer);
-      check_status(answer.error(), recorded["result"]["status"]);
-    }
+    check_fetch(responses, entries.update(static_cast<int>(std::int64_t(recorded["uid"]))), recorded);
   });
   CHECK(lines > 90);
+}
+
+TEST_CASE("Plain validation contexts, and an unreachable name for all bundles, are as recorded") {
+  RecordedEntries entries;
+  SdsOptions options;
+  options.disable_spiffe_cert_validation = true;
+  options.default_all_bundles_name = "ROOTCA";
+  SdsResponses responses(options);
+  std::size_t lines = for_each_line("disable-spiffe-cert-validation.jsonl",
+                                    [&](element recorded) { check_fetch(responses, entries.update(3003), recorded); });
+  CHECK(lines == 6);
+}
+
+TEST_CASE("Updates of a stream's entries, and other default names, are answered as recorded") {
+  const RecordedUpdates updates;
+  SdsOptions options;
+  options.default_svid_name = "svid";
+  options.default_bundle_name = "root";
+  options.default_all_bundles_name = "every";
+  SdsResponses responses(options);
+  simdjson::dom::parser parser;
+  element recorded = parser.load(std::string(STEEPLE_TEST_DATA) + "/sds/updates-and-config.json");
+  std::size_t runs = 0;
+  for (auto [name, steps] : simdjson::dom::object(recorded["runs"])) {
+    INFO(name);
+    ++runs;
+    check_run(responses, updates.of_run(name), steps);
+  }
+  CHECK(runs == 5);
+}
+
+TEST_CASE("Delta requests, garbage and unknown methods are refused as recorded") {
+  const RecordedEntries entries;
+  for (Backend backend : available_backends()) {
+    Loop loop;
+    Logger log;
+    WorkloadEngine engine(loop, {}, log);
+    CallerAttestor callers(engine);
+    FakeIdentitySource identities(loop);
+    identities.set_first(entries.update(3001));
+    RateLimiter limits;
+    SdsApi api(loop, callers, identities, limits, SdsOptions{}, log);
+    steeple::runtime::grpc::ServiceTable table;
+    api.add_to(table);
+    EndpointWorld world(loop, backend, table, log);
+    auto calls = read_recorded_calls(std::string(STEEPLE_TEST_DATA) + "/sds/other.jsonl");
+    REQUIRE(calls.size() == 8);
+    for (RecordedCall& call : calls) {
+      INFO(call.id());
+      if (call.json.get_child("request_bytes_hex").empty()) call.encoded_request.emplace();
+      CallOutcome outcome = run_until_done(loop, make_recorded_call(world.channel(), call));
+      REQUIRE(outcome.status);
+      CHECK(to_string(outcome.status->code()) == call.code());
+      CHECK(outcome.status->message() == call.message());
+      CHECK(outcome.message.has_value() == (call.first_message() != nullptr));
+    }
+  }
 }
