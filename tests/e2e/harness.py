@@ -89,6 +89,7 @@ class Server:
         self.kind = kind
         self.port = port or free_port()
         self.socket = self.home / "server.sock"
+        self.trust_domain = settings.pop("trust_domain", TRUST_DOMAIN)
         self.settings = {"ca_ttl": "24h", "default_x509_svid_ttl": "1h", **settings}
         self.program = BIN / "steeple-devserver" if kind == "steeple" else STOCK / "spire-server"
         self.process = None
@@ -102,7 +103,7 @@ class Server:
   bind_address = "127.0.0.1"
   bind_port = "{self.port}"
   socket_path = "{self.socket}"
-  trust_domain = "{TRUST_DOMAIN}"
+  trust_domain = "{self.trust_domain}"
   data_dir = "{self.home}"
   log_level = "DEBUG"
 {lines}}}
@@ -138,14 +139,16 @@ plugins {{
             raise AssertionError(f"{arguments}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
-    def token(self, alias=NODE_ALIAS):
+    def token(self, alias=None):
+        alias = alias or f"spiffe://{self.trust_domain}/node"
         return re.search(r"Token: (\S+)", self.command("token generate", "-spiffeID", alias).stdout).group(1)
 
     def bundle(self, path):
         pathlib.Path(path).write_text(self.command("bundle show").stdout)
 
-    def create_entry(self, name, *extra, selector=None, parent=NODE_ALIAS):
-        out = self.command("entry create", "-parentID", parent, "-spiffeID", f"spiffe://{TRUST_DOMAIN}{name}",
+    def create_entry(self, name, *extra, selector=None, parent=None):
+        parent = parent or f"spiffe://{self.trust_domain}/node"
+        out = self.command("entry create", "-parentID", parent, "-spiffeID", f"spiffe://{self.trust_domain}{name}",
                            "-selector", selector or f"unix:uid:{os.getuid()}", *extra).stdout
         return re.search(r"Entry ID\s*: (\S+)", out).group(1)
 
@@ -161,7 +164,7 @@ class Agent:
         self.program = BIN / "steeple-agent" if kind == "steeple" else STOCK / "spire-agent"
         self.socket = self.home / "public" / "api.sock"
         self.settings = {"data_dir": self.home / "data", "log_level": "DEBUG", "server_address": "127.0.0.1", "server_port": server.port if server else 1,
-                         "socket_path": self.socket, "trust_bundle_path": self.home / "bundle.pem", "trust_domain": TRUST_DOMAIN}
+                         "socket_path": self.socket, "trust_bundle_path": self.home / "bundle.pem", "trust_domain": server.trust_domain if server else TRUST_DOMAIN}
         self.node_attestor = 'NodeAttestor "join_token" { plugin_data {} }'
         self.key_manager = f'KeyManager "disk" {{ plugin_data {{ directory = "{self.home / "data"}" }} }}'
         self.workload_attestor = 'WorkloadAttestor "unix" { plugin_data {} }'
@@ -225,7 +228,7 @@ plugins {{
         return sorted(svid["spiffe_id"] for svid in answer["svids"]) if code == 0 else []
 
     def wait_for_ids(self, names, seconds=10, user=None):
-        expected = sorted(f"spiffe://{TRUST_DOMAIN}{name}" for name in names)
+        expected = sorted(f"spiffe://{self.settings['trust_domain']}{name}" for name in names)
         wait_until(lambda: self.spiffe_ids(user) == expected, seconds,
                    lambda: f"expected {expected}, got {self.fetch(user=user)}\n{self.process.log()[-3000:] if self.process else ''}")
 
