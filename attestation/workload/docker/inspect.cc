@@ -1,7 +1,8 @@
 #include "attestation/workload/docker/inspect.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
+
+#include "attestation/workload/json_walk.h"
 
 namespace steeple::attestation {
 
@@ -11,59 +12,19 @@ using runtime::Result;
 
 namespace {
 
-namespace od = simdjson::ondemand;
-using simdjson::error_code;
-using simdjson::SUCCESS;
+using namespace json_walk;
 
 struct Fields {
   std::vector<Selector> selectors;
   DockerContainer container;
 };
 
-// null is as good as absent, as in Go.
-error_code is_null(od::value value, bool& null) {
-  od::json_type type;
-  if (error_code error = value.type().get(type)) return error;
-  null = type == od::json_type::null;
-  return SUCCESS;
-}
-
-error_code read_text(od::value value, std::string& out) {
-  bool null = false;
-  if (error_code error = is_null(value, null); error || null) return error;
-  std::string_view text;
-  if (error_code error = value.get_string().get(text)) return error;
-  out = text;
-  return SUCCESS;
-}
-
-template <class Take>
-error_code each_field(od::object object, Take take) {
-  for (auto item : object) {
-    od::field field;
-    if (error_code error = std::move(item).get(field)) return error;
-    std::string_view key;
-    if (error_code error = field.unescaped_key().get(key)) return error;
-    if (error_code error = take(key, field.value())) return error;
-  }
-  return SUCCESS;
-}
-
-template <class Take>
-error_code each_field_of(od::value value, Take take) {
-  bool null = false;
-  if (error_code error = is_null(value, null); error || null) return error;
-  od::object object;
-  if (error_code error = value.get_object().get(object)) return error;
-  return each_field(object, take);
-}
-
 void add(Fields& fields, std::string value) {
   fields.selectors.emplace_back(std::string(kDockerName), std::move(value));
 }
 
 error_code read_labels(od::value value, Fields& fields) {
-  return each_field_of(value, [&](std::string_view key, od::value text) {
+  return each_field(value, [&](std::string_view key, od::value text) {
     std::string selector = fmt::format("label:{}:", key);
     std::string label;
     if (error_code error = read_text(text, label)) return error;
@@ -73,22 +34,16 @@ error_code read_labels(od::value value, Fields& fields) {
 }
 
 error_code read_environment(od::value value, Fields& fields) {
-  bool null = false;
-  if (error_code error = is_null(value, null); error || null) return error;
-  od::array array;
-  if (error_code error = value.get_array().get(array)) return error;
-  for (auto item : array) {
-    od::value element;
-    if (error_code error = std::move(item).get(element)) return error;
+  return each_element(value, [&](od::value element) {
     std::string text;
     if (error_code error = read_text(element, text)) return error;
     add(fields, "env:" + text);
-  }
-  return SUCCESS;
+    return SUCCESS;
+  });
 }
 
 error_code read_config(od::value value, Fields& fields) {
-  return each_field_of(value, [&](std::string_view key, od::value field) {
+  return each_field(value, [&](std::string_view key, od::value field) {
     if (key == "Labels") return read_labels(field, fields);
     if (key == "Env") return read_environment(field, fields);
     if (key == "Image") return read_text(field, fields.container.image);
@@ -97,7 +52,7 @@ error_code read_config(od::value value, Fields& fields) {
 }
 
 error_code read_state(od::value value, DockerContainer& container) {
-  return each_field_of(value, [&](std::string_view key, od::value field) -> error_code {
+  return each_field(value, [&](std::string_view key, od::value field) -> error_code {
     if (key != "Pid") return SUCCESS;
     bool null = false;
     if (error_code error = is_null(field, null); error || null) return error;
@@ -113,7 +68,7 @@ error_code read_object(std::string_view json, Take take) {
   if (error_code error = parser.iterate(padded).get(document)) return error;
   od::object object;
   if (error_code error = document.get_object().get(object)) return error;
-  if (error_code error = each_field(object, take)) return error;
+  if (error_code error = each_field_of_object(object, take)) return error;
   const char* rest = nullptr;
   return document.current_location().get(rest) == simdjson::OUT_OF_BOUNDS ? SUCCESS : simdjson::TAPE_ERROR;
 }

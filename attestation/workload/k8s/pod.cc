@@ -1,18 +1,16 @@
 #include "attestation/workload/k8s/pod.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <algorithm>
 
+#include "attestation/workload/json_walk.h"
 #include "attestation/workload/k8s/pod_list_splitter.h"
 
 namespace steeple::attestation {
 namespace {
 
-namespace od = simdjson::ondemand;
-using simdjson::error_code;
-using simdjson::SUCCESS;
+using namespace json_walk;
 
 static_assert(kJsonPadding >= simdjson::SIMDJSON_PADDING);
 
@@ -30,53 +28,6 @@ struct PodFields {
   std::vector<Owner> owners;
   std::vector<ContainerStatus> containers, init_containers;
 };
-
-// null is as good as absent, as in Go. An unread value is skipped by the iteration around it.
-error_code is_null(od::value value, bool& null) {
-  od::json_type type;
-  if (error_code error = value.type().get(type)) return error;
-  null = type == od::json_type::null;
-  return SUCCESS;
-}
-
-error_code read_text(od::value value, std::string& out) {
-  bool null = false;
-  if (error_code error = is_null(value, null); error || null) return error;
-  std::string_view text;
-  if (error_code error = value.get_string().get(text)) return error;
-  out = text;
-  return SUCCESS;
-}
-
-template <class Take>
-error_code each_field(od::value value, Take take) {
-  bool null = false;
-  if (error_code error = is_null(value, null); error || null) return error;
-  od::object object;
-  if (error_code error = value.get_object().get(object)) return error;
-  for (auto item : object) {
-    od::field field;
-    if (error_code error = std::move(item).get(field)) return error;
-    std::string_view key;
-    if (error_code error = field.unescaped_key().get(key)) return error;
-    if (error_code error = take(key, field.value())) return error;
-  }
-  return SUCCESS;
-}
-
-template <class Take>
-error_code each_element(od::value value, Take take) {
-  bool null = false;
-  if (error_code error = is_null(value, null); error || null) return error;
-  od::array array;
-  if (error_code error = value.get_array().get(array)) return error;
-  for (auto item : array) {
-    od::value element;
-    if (error_code error = std::move(item).get(element)) return error;
-    if (error_code error = take(element)) return error;
-  }
-  return SUCCESS;
-}
 
 error_code read_owners(od::value value, std::vector<Owner>& out) {
   return each_element(value, [&](od::value element) {
