@@ -17,6 +17,7 @@
 #include "runtime/task/stop_token.h"
 #include "runtime/task/task.h"
 #include "runtime/task/worker_pool.h"
+#include "runtime/tls/client_context.h"
 
 namespace steeple::runtime {
 
@@ -39,6 +40,9 @@ struct HttpTls {
   std::string ca_pem;           // the same as bytes; goes before ca_file
   std::string certificate_pem;  // the client's chain, leaf first; empty: none
   SecretBytes private_key_pem;
+  // When set, it alone decides about the server's chain; `verify`, `ca_file` and `ca_pem` count for nothing. Runs on
+  // the worker thread. Its error, with the request before it, ends the request and keeps its code.
+  Verifier verifier;
 };
 
 // Takes a piece of a body, on the worker thread that runs the request. An error ends the request with it.
@@ -66,7 +70,8 @@ struct HttpResponse {
 };
 
 // Any complete answer is a value, whatever its status. kDeadline, kCancelled, kLimit (body too large), kUnavailable
-// (connection), kTls (certificate), kInvalidArgument (the URL, a client certificate that cannot be used).
+// (connection), kTls (certificate; with a verifier, its own code), kInvalidArgument (the URL, a client certificate that
+// cannot be used).
 class HttpClient {
  public:
   HttpClient(Loop& loop, WorkerPool& workers);

@@ -114,6 +114,14 @@ void HttpClient::Transfer::set_trust() {
   if (const char* roots = std::getenv("SSL_CERT_DIR"); roots && *roots) curl().easy_setopt(easy, CURLOPT_CAPATH, roots);
   if (!handles->tls) return;
   const HttpTls& tls = *handles->tls;
+  if (tls.verifier) {
+    curl().easy_setopt(easy, CURLOPT_CAINFO, nullptr);
+    curl().easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+    curl().easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    curl().easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_verified_context);
+    curl().easy_setopt(easy, CURLOPT_SSL_CTX_DATA, this);
+    return;
+  }
   if (!tls.ca_pem.empty()) {
     curl_blob roots = blob_of(tls.ca_pem);
     curl().easy_setopt(easy, CURLOPT_CAINFO, nullptr);
@@ -128,6 +136,28 @@ void HttpClient::Transfer::set_trust() {
   if (tls.verify != HttpVerify::kFull || request.follow_redirects) return;
   curl().easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
   curl().easy_setopt(easy, CURLOPT_SSL_CTX_DATA, this);
+}
+
+CURLcode HttpClient::Transfer::on_verified_context(CURL*, void* context, void* transfer) {
+  SSL_CTX_set_cert_verify_callback(static_cast<SSL_CTX*>(context), verify_server, transfer);
+  return CURLE_OK;
+}
+
+// Replaces OpenSSL's own verification.
+int HttpClient::Transfer::verify_server(X509_STORE_CTX* store, void* transfer) {
+  auto& self = *static_cast<Transfer*>(transfer);
+  std::vector<Bytes> chain;
+  STACK_OF(X509)* presented = X509_STORE_CTX_get0_untrusted(store);
+  for (int i = 0; i < sk_X509_num(presented); ++i) {
+    unsigned char* der = nullptr;
+    const int size = i2d_X509(sk_X509_value(presented, i), &der);
+    if (size > 0) chain.emplace_back(der, der + size);
+    OPENSSL_free(der);
+  }
+  Result<void> verified = self.handles->tls->verifier(chain);
+  if (!verified) self.refused = self.error(verified.error().code(), verified.error().message());
+  X509_STORE_CTX_set_error(store, verified ? X509_V_OK : X509_V_ERR_CERT_REJECTED);
+  return verified ? 1 : 0;
 }
 
 // The library would take a certificate without names by its subject's common name; Go's programs do not.

@@ -1,6 +1,8 @@
 // One request on libcurl's handles: its options, its callbacks, and what became of it. Internal to the client.
 #pragma once
 
+#include <openssl/types.h>
+
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -40,7 +42,7 @@ struct HttpClient::Transfer {
   std::size_t received = 0;
   bool too_large = false;
   bool cut = false;              // an answer that the sink does not get was longer than what is kept
-  std::optional<Error> refused;  // by the sink
+  std::optional<Error> refused;  // by the sink, or by the verifier
   char error_text[CURL_ERROR_SIZE] = {};
 
   Result<void> set_options();
@@ -56,6 +58,8 @@ struct HttpClient::Transfer {
   void set_method();
   void set_trust();
   static CURLcode on_tls_context(CURL* easy, void* context, void* transfer);
+  static CURLcode on_verified_context(CURL* easy, void* context, void* transfer);
+  static int verify_server(X509_STORE_CTX* store, void* transfer);
   void set_client_certificate();
 };
 

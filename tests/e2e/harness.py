@@ -97,6 +97,7 @@ class Server:
     def write_config(self):
         settings = dict(self.settings)
         blocks = settings.pop("blocks", "")
+        federation = settings.pop("federation", "")
         attestors = settings.pop("attestors", 'NodeAttestor "join_token" { plugin_data {} }')
         lines = "".join(f'  {key} = "{value}"\n' for key, value in settings.items())
         (self.home / "server.conf").write_text(f'''server {{
@@ -106,7 +107,7 @@ class Server:
   trust_domain = "{self.trust_domain}"
   data_dir = "{self.home}"
   log_level = "DEBUG"
-{lines}}}
+{lines}{federation}}}
 plugins {{
   DataStore "sql" {{ plugin_data {{ database_type = "sqlite3" connection_string = "{self.home}/datastore.sqlite3" }} }}
   KeyManager "disk" {{ plugin_data {{ keys_path = "{self.home}/keys.json" }} }}

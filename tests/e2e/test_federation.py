@@ -3,7 +3,7 @@ import json
 import subprocess
 import unittest
 
-from harness import Suite, wait_until
+from harness import Suite, free_port, wait_until
 
 
 class Federation(Suite):
@@ -88,6 +88,39 @@ class Federation(Suite):
         self.assertEqual(self.servers["two.test"].command("entry show", "-spiffeID", "spiffe://two.test/workload").stdout, "Found 0 entries\n")
         missing = one.command("bundle delete", "-id", "two.test", check=False)
         self.assertEqual(missing.stderr, 'Error: failed to delete federated bundle "two.test": bundle not found\n')
+
+
+class Endpoints(Suite):
+    """Bundles that come over the servers' endpoints."""
+
+    def config(self, name, other, ports, profile="https_spiffe {}", seen_as=None):
+        seen_as = seen_as or f'https_spiffe {{ endpoint_spiffe_id = "spiffe://{other}/spire/server" }}'
+        return f'''federation {{
+  bundle_endpoint {{ address = "127.0.0.1" port = {ports[name]} refresh_hint = "4s" profile {{ {profile} }} }}
+  federates_with "{other}" {{ bundle_endpoint_url = "https://localhost:{ports[other]}" bundle_endpoint_profile {{ {seen_as} }} }}
+}}'''
+
+    def test_two_servers_federate_over_spiffe_endpoints_and_follow_a_rotation(self):
+        names = ("one.test", "two.test")
+        ports = {name: free_port() for name in names}
+        servers = {name: self.server(f"server-{name}", trust_domain=name, federation=self.config(name, names[1 - at], ports),
+                                        blocks='development { refresh_hint_min = "4s" }').start() for at, name in enumerate(names)}
+        wait_until(lambda: "can't perform SPIFFE Authentication: local copy of bundle not found" in servers["one.test"].process.log(), 20, "no refusal without a bundle")
+        for name, other in (names, names[::-1]):
+            servers[name].command("bundle set", "-id", other, input=servers[other].command("bundle show").stdout)
+        self.assertNotIn('"kty"', servers["one.test"].command("bundle list").stdout)
+        # What comes over the endpoint has the JWT keys, too; and the rotated authority without anybody's doing.
+        def authorities(name, other):
+            listed = json.loads(servers[name].command("bundle list", "-id", other, "-output", "json").stdout)
+            shown = json.loads(servers[other].command("bundle show", "-output", "json").stdout)
+            return [sorted(one["asn1"] for one in bundle["x509_authorities"]) for bundle in (listed, shown)], len(listed["jwt_authorities"])
+        for name, other in (names, names[::-1]):
+            wait_until(lambda: authorities(name, other)[1] == 1, 30, lambda: servers[name].process.log()[-3000:])
+        servers["two.test"].command("x509 rotate")
+        def reached():
+            (listed, shown), _ = authorities("one.test", "two.test")
+            return listed == shown and len(listed) == 2
+        wait_until(reached, 30, lambda: servers["one.test"].process.log()[-3000:])
 
 
 if __name__ == "__main__":

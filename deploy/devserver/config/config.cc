@@ -83,6 +83,11 @@ Result<void> read_server(hcl::ObjectReader& reader, DevServerConfig& config) {
   STEEPLE_CHECK(read_ttls(reader, config));
   STEEPLE_CHECK(read_ca_subject(reader, config));
   STEEPLE_CHECK(read_log(reader, config));
+  STEEPLE_TRY(federation, reader.read_block("federation", [&](hcl::ObjectReader& block) -> Result<void> {
+    STEEPLE_CHECK(read_federation(block, config.federation));
+    return refuse_unknown_keys(block, "federation");
+  }));
+  static_cast<void>(federation);
   if (trust_domain.empty()) return invalid("trust_domain must be configured");
   if (config.bind_address.empty() || config.socket_path.empty()) {
     return invalid("bind_address and socket_path must be configured");
@@ -103,6 +108,7 @@ Result<void> read_development(hcl::ObjectReader& reader, DevServerConfig& config
   std::vector<std::string> unsignable;
   STEEPLE_CHECK(reader.read("sync_page_size", page_size));
   STEEPLE_CHECK(read_duration(reader, "max_connection_age", config.connection_age_max));
+  STEEPLE_CHECK(read_duration(reader, "refresh_hint_min", config.federation.hint_min));
   STEEPLE_CHECK(reader.read("without_sync_authorized_entries", faults.without_sync_authorized_entries));
   STEEPLE_CHECK(reader.read("agents_must_reattest", faults.agents_must_reattest));
   STEEPLE_CHECK(reader.read("fail_signing_of", unsignable));

@@ -9,6 +9,7 @@
 
 #include "agent/config/expand_env.h"
 #include "deploy/devserver/attestors/k8s_token.h"
+#include "deploy/devserver/config/federation.h"
 #include "deploy/devserver/notifiers/k8s_bundle.h"
 #include "deploy/devserver/services/context.h"
 #include "runtime/core/log.h"
@@ -42,6 +43,7 @@ struct DevServerConfig {
   std::optional<K8sClusterConfigs> k8s_sat;
   std::optional<K8sClusterConfigs> k8s_psat;
   std::vector<K8sBundleConfig> k8s_bundles;
+  FederationConfig federation;
   ServerSettings settings;
 };
 

@@ -18,7 +18,7 @@ using runtime::Result;
 
 // "STPL": tells our files from any other SQLite database, a SPIRE Server's above all.
 constexpr std::int64_t kApplicationId = 0x5354504c;
-constexpr std::int64_t kSchemaVersion = 1;
+constexpr std::int64_t kSchemaVersion = 2;
 
 // Entries and bundles are kept as the API's own messages; the columns beside them are what lookups and people need.
 constexpr const char* kSchema = R"sql(
@@ -36,6 +36,11 @@ CREATE TABLE authorities (
   position INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
   tainted INTEGER NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL, material BLOB NOT NULL) STRICT;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+)sql";
+
+// What later schemas added; also run on a file of an earlier one.
+constexpr const char* kAddedTables = R"sql(
+CREATE TABLE IF NOT EXISTS federation_relationships (trust_domain TEXT PRIMARY KEY, message BLOB NOT NULL) STRICT;
 )sql";
 
 Error sqlite_error(sqlite3* connection, std::string_view doing) {
@@ -135,6 +140,7 @@ Result<void> Database::set_up() {
   // The exclusive lock is taken by the first write: write now, so that a second server learns it at its start.
   STEEPLE_TRY(transaction, Transaction::begin(*this));
   if (empty) STEEPLE_CHECK(execute(kSchema));
+  STEEPLE_CHECK(execute(kAddedTables));
   STEEPLE_CHECK(execute(fmt::format("PRAGMA application_id={}", kApplicationId).c_str()));
   STEEPLE_CHECK(execute(fmt::format("PRAGMA user_version={}", kSchemaVersion).c_str()));
   return transaction.commit();

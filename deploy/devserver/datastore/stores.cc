@@ -2,6 +2,7 @@
 
 #include "spire/api/types/bundle.pb.h"
 #include "spire/api/types/entry.pb.h"
+#include "spire/api/types/federationrelationship.pb.h"
 
 namespace steeple::devserver {
 namespace {
@@ -116,6 +117,40 @@ Result<void> BundleStore::erase(std::string trust_domain) {
   return {};
 }
 
+Result<void> RelationshipStore::load() {
+  relationships_.clear();
+  STEEPLE_TRY(rows, database_.prepare("SELECT trust_domain, message FROM federation_relationships"));
+  while (true) {
+    STEEPLE_TRY(row, rows.step());
+    if (!row) return {};
+    STEEPLE_TRY(relationship, decode<spire::api::types::FederationRelationship>(
+                                  rows.blob(1), "federation relationship with " + rows.text(0)));
+    relationships_.insert_or_assign(rows.text(0), std::move(relationship));
+  }
+}
+
+RelationshipPtr RelationshipStore::find(const std::string& trust_domain) const {
+  auto found = relationships_.find(trust_domain);
+  return found == relationships_.end() ? nullptr : found->second;
+}
+
+Result<void> RelationshipStore::put(RelationshipPtr relationship) {
+  STEEPLE_TRY(insert, database_.prepare("INSERT INTO federation_relationships (trust_domain, message) VALUES (?,?) "
+                                        "ON CONFLICT(trust_domain) DO UPDATE SET message=excluded.message"));
+  insert.bind(1, relationship->trust_domain()).bind_blob(2, runtime::as_bytes(relationship->SerializeAsString()));
+  STEEPLE_CHECK(insert.run());
+  std::string name = relationship->trust_domain();
+  relationships_.insert_or_assign(std::move(name), std::move(relationship));
+  return {};
+}
+
+Result<void> RelationshipStore::erase(std::string trust_domain) {
+  STEEPLE_TRY(remove, database_.prepare("DELETE FROM federation_relationships WHERE trust_domain=?"));
+  STEEPLE_CHECK(remove.bind(1, trust_domain).run());
+  relationships_.erase(trust_domain);
+  return {};
+}
+
 Result<void> AuthorityStore::load() {
   authorities_.clear();
   STEEPLE_TRY(rows,
@@ -184,6 +219,7 @@ Datastore::Datastore(std::unique_ptr<Database> database)
       agents_(*database_),
       join_tokens_(*database_),
       bundles_(*database_),
+      relationships_(*database_),
       authorities_(*database_) {}
 
 Result<std::unique_ptr<Datastore>> Datastore::open(const std::string& path) {
@@ -197,6 +233,7 @@ Result<void> Datastore::load() {
   STEEPLE_CHECK(entries_.load());
   STEEPLE_CHECK(agents_.load());
   STEEPLE_CHECK(bundles_.load());
+  STEEPLE_CHECK(relationships_.load());
   return authorities_.load();
 }
 

@@ -16,7 +16,8 @@
 
 namespace spire::api::types {
 class Bundle;
-}
+class FederationRelationship;
+}  // namespace spire::api::types
 
 namespace steeple::devserver {
 
@@ -91,6 +92,23 @@ class BundleStore {
   std::map<std::string, BundlePtr> bundles_;
 };
 
+using RelationshipPtr = std::shared_ptr<const spire::api::types::FederationRelationship>;
+
+// Federation relationships made through the API. Stored without their bundle, which is the bundle store's.
+class RelationshipStore {
+ public:
+  explicit RelationshipStore(Database& database) : database_(database) {}
+  runtime::Result<void> load();
+  const std::map<std::string, RelationshipPtr>& all() const { return relationships_; }  // by trust domain name
+  RelationshipPtr find(const std::string& trust_domain) const;
+  runtime::Result<void> put(RelationshipPtr relationship);
+  runtime::Result<void> erase(std::string trust_domain);
+
+ private:
+  Database& database_;
+  std::map<std::string, RelationshipPtr> relationships_;
+};
+
 enum class AuthorityKind { kX509, kJwt };
 enum class AuthorityStatus { kPrepared, kActive, kOld };
 
@@ -130,6 +148,7 @@ class Datastore {
   AgentStore& agents() { return agents_; }
   JoinTokenStore& join_tokens() { return join_tokens_; }
   BundleStore& bundles() { return bundles_; }
+  RelationshipStore& relationships() { return relationships_; }
   AuthorityStore& authorities() { return authorities_; }
 
   // Runs `change` in one transaction. When it or the commit fails, nothing of it remains, on disk or in memory. What it
@@ -144,6 +163,7 @@ class Datastore {
   AgentStore agents_;
   JoinTokenStore join_tokens_;
   BundleStore bundles_;
+  RelationshipStore relationships_;
   AuthorityStore authorities_;
   bool broken_ = false;  // memory could not be brought back in line with the disk
 };

@@ -7,6 +7,9 @@
 #include "attestation/node/x509pop/verifier.h"
 #include "deploy/devserver/attestors/join_token.h"
 #include "deploy/devserver/attestors/x509pop.h"
+#include "deploy/devserver/federation/bundle_endpoint.h"
+#include "deploy/devserver/federation/bundle_messages.h"
+#include "deploy/devserver/federation/federation_manager.h"
 #include "deploy/devserver/server/kubernetes.h"
 #include "deploy/devserver/server/listeners.h"
 #include "deploy/devserver/server/server_svid.h"
@@ -16,6 +19,7 @@
 #include "runtime/task/blocking.h"
 #include "runtime/task/signal.h"
 #include "runtime/task/timeout.h"
+#include "spire/api/types/bundle.pb.h"
 #include "spire/api/types/entry.pb.h"
 
 namespace steeple::devserver {
@@ -54,6 +58,8 @@ struct Parts {
   std::unique_ptr<Datastore> datastore;
   std::unique_ptr<Authorities> authorities;
   std::unique_ptr<ServerSvid> svid;
+  std::unique_ptr<FederationManager> federation;
+  std::unique_ptr<BundleEndpoint> endpoint;
   std::optional<Access> access;
   std::optional<ServerContext> context;
   std::optional<RpcTable> rpcs;
@@ -115,13 +121,30 @@ void add_services(Parts& parts) {
   parts.context.emplace(ServerContext{settings, parts.clock, *parts.datastore, *parts.authorities, *parts.access,
                                       parts.attestors, parts.workers, parts.log.with_subsystem("api"),
                                       [&wake] { wake.notify(); }});
+  parts.federation = std::make_unique<FederationManager>(
+      parts.loop, FederationManager::Options{parts.config.federation.federates_with, parts.config.federation.hint_min},
+      *parts.datastore, *parts.authorities, settings.trust_domain, parts.clock,
+      parts.log.with_subsystem("bundle_client"));
+  parts.context->federation = parts.federation.get();
   parts.rpcs.emplace(*parts.context);
   add_agent_service(*parts.rpcs);
   add_entry_service(*parts.rpcs, settings);
   add_svid_service(*parts.rpcs);
   add_bundle_service(*parts.rpcs);
   add_local_authority_service(*parts.rpcs);
+  add_trust_domain_service(*parts.rpcs);
   add_health_service(*parts.rpcs);
+}
+
+Result<void> make_endpoint(Parts& parts) {
+  if (!parts.config.federation.endpoint) return {};
+  BundleEndpoint::Sources sources;
+  sources.bundle = [&parts] { return from_message(own_bundle(*parts.context)); };
+  sources.svid = [&parts] { return std::optional(parts.svid->identity()); };
+  STEEPLE_TRY(endpoint, BundleEndpoint::make(parts.loop, *parts.config.federation.endpoint, std::move(sources),
+                                             parts.log.with_subsystem("bundle_endpoint")));
+  parts.endpoint = std::move(endpoint);
+  return {};
 }
 
 Result<void> bind(Parts& parts) {
@@ -167,6 +190,7 @@ void maintain(Parts& parts, runtime::SteadyTime& next_prune) {
     if (renewed) parts.log.info("Rotated server SVID", {{"serial_number", parts.svid->certificate().serial_decimal()}});
     if (!renewed) parts.log.error("Could not rotate server SVID", {{"error", renewed.error()}});
   }
+  if (parts.endpoint) parts.endpoint->maintain(parts.loop.now());
   if (parts.loop.now() < next_prune) return;
   next_prune = parts.loop.now() + kPruneInterval;
   if (auto done = prune_entries(parts); !done) {
@@ -175,9 +199,20 @@ void maintain(Parts& parts, runtime::SteadyTime& next_prune) {
 }
 
 Task<int> serve(Parts& parts) {
+  int exit_status = 0;
   runtime::TaskGroup listeners(parts.loop);
   listeners.spawn(parts.tcp->serve());
   listeners.spawn(parts.local->serve());
+  listeners.spawn(parts.federation->run());
+  if (parts.endpoint) {
+    if (auto bound = co_await parts.endpoint->bind(); !bound) {
+      parts.log.error("Fatal run error", {{"error", bound.error()}});
+      parts.stopping = true;
+      exit_status = 1;
+    } else {
+      listeners.spawn(parts.endpoint->serve());
+    }
+  }
   runtime::TaskGroup notifiers(parts.loop);
   parts.kubernetes.start_notifiers(notifiers);
   runtime::SteadyTime next_prune = parts.loop.now() + kPruneInterval;
@@ -187,13 +222,15 @@ Task<int> serve(Parts& parts) {
     maintain(parts, next_prune);
   }
   notifiers.close(StopReason::kShutdown);
+  if (parts.endpoint) co_await parts.endpoint->stop();
+  co_await parts.federation->stop();
   co_await parts.tcp->stop();
   co_await parts.local->stop();
   listeners.close(StopReason::kShutdown);
   co_await listeners.join();
   co_await notifiers.join();
-  parts.log.info("Server stopped gracefully");
-  co_return 0;
+  if (exit_status == 0) parts.log.info("Server stopped gracefully");
+  co_return exit_status;
 }
 
 void on_signal(Parts& parts, int signal_number) {
@@ -224,6 +261,7 @@ Result<void> start(Parts& parts) {
   STEEPLE_CHECK(load_attestors(parts));
   STEEPLE_CHECK(open_state(parts));
   add_services(parts);
+  STEEPLE_CHECK(make_endpoint(parts));
   STEEPLE_CHECK(bind(parts));
   STEEPLE_TRY(signals, runtime::Signals::install(parts.loop, [&parts](int number) { on_signal(parts, number); }));
   parts.signals = std::move(signals);

@@ -25,27 +25,6 @@ types::Bundle masked(types::Bundle bundle, const Request& request) {
   return bundle;
 }
 
-types::Bundle own_bundle(const ServerContext& context) {
-  types::Bundle bundle;
-  bundle.set_trust_domain(context.settings.trust_domain.name());
-  bundle.set_sequence_number(context.authorities.sequence_number());
-  for (const AuthorityRecord& authority : context.authorities.all()) {
-    std::string material(runtime::as_text(authority.material));
-    if (authority.kind == AuthorityKind::kX509) {
-      auto* out = bundle.add_x509_authorities();
-      out->set_asn1(std::move(material));
-      out->set_tainted(authority.tainted);
-    } else {
-      auto* out = bundle.add_jwt_authorities();
-      out->set_public_key(std::move(material));
-      out->set_key_id(authority.id);
-      out->set_expires_at(authority.not_after);
-      out->set_tainted(authority.tainted);
-    }
-  }
-  return bundle;
-}
-
 Answer<types::Bundle> get_bundle(ServerContext& context, const Caller&, const v1::GetBundleRequest& request) {
   return masked(own_bundle(context), request);
 }
@@ -220,6 +199,27 @@ constexpr Rpc kRpcs[] = {
 };
 
 }  // namespace
+
+types::Bundle own_bundle(const ServerContext& context) {
+  types::Bundle bundle;
+  bundle.set_trust_domain(context.settings.trust_domain.name());
+  bundle.set_sequence_number(context.authorities.sequence_number());
+  for (const AuthorityRecord& authority : context.authorities.all()) {
+    std::string material(runtime::as_text(authority.material));
+    if (authority.kind == AuthorityKind::kX509) {
+      auto* out = bundle.add_x509_authorities();
+      out->set_asn1(std::move(material));
+      out->set_tainted(authority.tainted);
+    } else {
+      auto* out = bundle.add_jwt_authorities();
+      out->set_public_key(std::move(material));
+      out->set_key_id(authority.id);
+      out->set_expires_at(authority.not_after);
+      out->set_tainted(authority.tainted);
+    }
+  }
+  return bundle;
+}
 
 void add_bundle_service(RpcTable& table) { table.add(kRpcs); }
 

@@ -20,6 +20,10 @@
 #include "runtime/grpc/service.h"
 #include "runtime/task/worker_pool.h"
 
+namespace spire::api::types {
+class Bundle;
+}
+
 namespace steeple::devserver {
 
 // Faults that tests ask for (block `development` of server.conf).
@@ -38,6 +42,8 @@ struct ServerSettings {
   Faults faults;
 };
 
+class FederationManager;
+
 struct ServerContext {
   const ServerSettings& settings;
   const runtime::Clock& clock;
@@ -48,6 +54,8 @@ struct ServerContext {
   runtime::WorkerPool& workers;
   runtime::Logger log;
   std::function<void()> authorities_changed;  // the server may need a new SVID, and others the bundle
+
+  FederationManager* federation = nullptr;  // set before anything is served
 
   std::int64_t now() const { return unix_seconds(clock.wall_now()); }
 };
@@ -84,6 +92,9 @@ void add_entry_service(RpcTable& table, const ServerSettings& settings);
 void add_svid_service(RpcTable& table);
 void add_bundle_service(RpcTable& table);
 void add_local_authority_service(RpcTable& table);
+void add_trust_domain_service(RpcTable& table);
 void add_health_service(RpcTable& table);
+
+spire::api::types::Bundle own_bundle(const ServerContext& context);
 
 }  // namespace steeple::devserver

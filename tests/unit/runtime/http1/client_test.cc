@@ -405,3 +405,24 @@ TEST_CASE("A redirect is an answer where following it was not asked for") {
   REQUIRE(answer);
   CHECK(answer->status_code == 302);
 }
+
+TEST_CASE("A verifier alone decides about the server, and its error reaches the caller with its code") {
+  TlsBench bench;
+  auto accepting = std::make_shared<HttpTls>();
+  std::vector<Bytes> seen;
+  accepting->verifier = [&](std::span<const Bytes> chain) -> Result<void> {
+    seen.assign(chain.begin(), chain.end());
+    return {};
+  };
+  auto answered = bench.send(with_tls(accepting));
+  REQUIRE(answered);
+  CHECK(answered->body == "hello");
+  REQUIRE(seen.size() == 1);
+  CHECK(seen.front() == to_bytes(bench.leaf.certificate.der()));
+  auto refusing = std::make_shared<HttpTls>();
+  refusing->verifier = [](std::span<const Bytes>) -> Result<void> { return Error(ErrorCode::kUntrusted, "not mine"); };
+  auto refused = bench.send(with_tls(refusing));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == ErrorCode::kUntrusted);
+  CHECK(refused.error().message().ends_with("/pods\": not mine"));
+}
