@@ -390,6 +390,7 @@ void App::collect_metrics() {
   const CacheCounts counts = syncer_->cache().counts();
   metrics.gauge(metric::kCacheEntries).set(static_cast<double>(counts.entries));
   metrics.gauge(metric::kCacheSvids).set(static_cast<double>(counts.svids));
+  metrics.gauge(metric::kJwtCacheSvids).set(static_cast<double>(tokens_->cached()));
   metrics.own_gauge(metric::kSubscribers).set(static_cast<double>(counts.subscribers));
   metrics.own_gauge(metric::kExpiredServed).set(static_cast<double>(counts.expired));
   metrics.own_gauge(metric::kSyncAge).set(std::chrono::duration<double>(clock_.wall_now() - *last).count());

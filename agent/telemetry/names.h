@@ -10,6 +10,7 @@ inline constexpr std::string_view kStarted = "started";
 inline constexpr std::string_view kUptime = "uptime_in_ms";
 inline constexpr std::string_view kCacheEntries = "lru_cache_record_map_size";
 inline constexpr std::string_view kCacheSvids = "lru_cache_svid_map_size";
+inline constexpr std::string_view kJwtCacheSvids = "jwt_svid_cache_size";
 inline constexpr std::string_view kRuntimeThreads = "runtime.num_goroutines";
 inline constexpr std::string_view kRuntimeAllocBytes = "runtime.alloc_bytes";
 inline constexpr std::string_view kRuntimeSysBytes = "runtime.sys_bytes";

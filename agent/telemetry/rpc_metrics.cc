@@ -18,6 +18,8 @@ std::string rpc_metric_name(std::string_view path) {
     out += "." + metric_snake_case(rest.substr(0, dot));
     rest = dot == std::string_view::npos ? std::string_view() : rest.substr(dot + 1);
   }
+  // Upstream names this one by hand (pkg/common/api/middleware/names.go).
+  if (names.method == "SubscribeToX509SVIDs") return out + ".subscribe_to_x509_svids";
   return out + "." + metric_snake_case(names.method);
 }
 

@@ -1,6 +1,7 @@
 // What this agent can export, compared with the recorded page of the SPIRE Agent: name, type and labels.
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <map>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -28,16 +29,29 @@ std::string recording(const std::string& name) {
 }
 
 void exercise(Metrics& metrics, RpcMetrics& rpc) {
-  for (const char* path :
-       {"/SpiffeWorkloadAPI/FetchX509SVID", "/SpiffeWorkloadAPI/FetchX509Bundles", "/SpiffeWorkloadAPI/FetchJWTSVID",
-        "/SpiffeWorkloadAPI/FetchJWTBundles", "/SpiffeWorkloadAPI/ValidateJWTSVID", "/SpiffeWorkloadAPI/FetchWITSVID",
-        "/SpiffeWorkloadAPI/FetchWITBundles", "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets",
-        "/envoy.service.secret.v3.SecretDiscoveryService/FetchSecrets",
-        "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets", "/grpc.health.v1.Health/Check",
-        "/grpc.health.v1.Health/List", "/grpc.health.v1.Health/Watch", "/spire.agent.debug.v1.Debug/GetInfo",
-        "/spire.api.agent.logger.v1.Logger/GetLogger", "/spire.api.agent.logger.v1.Logger/SetLogLevel",
-        "/spire.api.agent.logger.v1.Logger/ResetLogLevel", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}) {
+  for (const char* path : {"/SpiffeWorkloadAPI/FetchX509SVID",
+                           "/SpiffeWorkloadAPI/FetchX509Bundles",
+                           "/SpiffeWorkloadAPI/FetchJWTSVID",
+                           "/SpiffeWorkloadAPI/FetchJWTBundles",
+                           "/SpiffeWorkloadAPI/ValidateJWTSVID",
+                           "/SpiffeWorkloadAPI/FetchWITSVID",
+                           "/SpiffeWorkloadAPI/FetchWITBundles",
+                           "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets",
+                           "/envoy.service.secret.v3.SecretDiscoveryService/FetchSecrets",
+                           "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets",
+                           "/grpc.health.v1.Health/Check",
+                           "/grpc.health.v1.Health/List",
+                           "/grpc.health.v1.Health/Watch",
+                           "/spire.agent.debug.v1.Debug/GetInfo",
+                           "/spire.api.agent.logger.v1.Logger/GetLogger",
+                           "/spire.api.agent.logger.v1.Logger/SetLogLevel",
+                           "/spire.api.agent.logger.v1.Logger/ResetLogLevel",
+                           "/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/SubscribeToX509SVIDs",
+                           "/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/SubscribeToX509Bundles",
+                           "/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/SubscribeToJWTBundles",
+                           "/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/FetchJWTSVIDs",
+                           "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                           "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}) {
     const Method method{path, MethodKind::kUnary, nullptr};
     rpc.call_began(method);
     rpc.call_ended(method, StatusCode::kOk, std::chrono::milliseconds(1));
@@ -50,10 +64,52 @@ void exercise(Metrics& metrics, RpcMetrics& rpc) {
   counters.svids_expiring(1);
   counters.synchronised(1, 2);
   metrics.gauge(metric::kStarted, {{"version", "1"}, {"trust_domain_id", "example.org"}}).set(1);
-  for (auto name : {metric::kUptime, metric::kCacheEntries, metric::kCacheSvids, metric::kRuntimeThreads,
-                    metric::kRuntimeAllocBytes, metric::kRuntimeSysBytes}) {
+  for (auto name : {metric::kUptime, metric::kCacheEntries, metric::kCacheSvids, metric::kJwtCacheSvids,
+                    metric::kRuntimeThreads, metric::kRuntimeAllocBytes, metric::kRuntimeSysBytes}) {
     metrics.gauge(name).set(1);
   }
+}
+
+// Recorded families that this agent does not export, each with the reason. "not measured": nothing here counts it yet.
+const std::map<std::string, std::string>& missing_families() {
+  static const std::string kUnmeasured = "not measured";
+  static const std::string kGarbageCollector = "of a garbage collector or Go's allocator; there is none here";
+  static const std::map<std::string, std::string> kMissing = {
+      {"spire_agent_agent_key_manager_generate_key", kUnmeasured},
+      {"spire_agent_agent_key_manager_generate_key_elapsed_time", kUnmeasured},
+      {"spire_agent_agent_key_manager_get_keys", kUnmeasured},
+      {"spire_agent_agent_key_manager_get_keys_elapsed_time", kUnmeasured},
+      {"spire_agent_bootstrap_attempts", kUnmeasured},
+      {"spire_agent_bootstrap_seconds", kUnmeasured},
+      {"spire_agent_bootstrapped", kUnmeasured},
+      {"spire_agent_delegated_identity_api_subscribe_x509_svids_first_update_elapsed_time", kUnmeasured},
+      {"spire_agent_lru_cache_entry_add", kUnmeasured},
+      {"spire_agent_lru_cache_entry_remove", kUnmeasured},
+      {"spire_agent_lru_cache_entry_update", kUnmeasured},
+      {"spire_agent_node_attest", kUnmeasured},
+      {"spire_agent_node_attest_elapsed_time", kUnmeasured},
+      {"spire_agent_node_attestor_new_svid", kUnmeasured},
+      {"spire_agent_node_attestor_new_svid_elapsed_time", kUnmeasured},
+      {"spire_agent_runtime_free_count", kGarbageCollector},
+      {"spire_agent_runtime_gc_pause_ns", kGarbageCollector},
+      {"spire_agent_runtime_heap_objects", kGarbageCollector},
+      {"spire_agent_runtime_malloc_count", kGarbageCollector},
+      {"spire_agent_runtime_total_gc_pause_ns", kGarbageCollector},
+      {"spire_agent_runtime_total_gc_runs", kGarbageCollector},
+      {"spire_agent_store_store_svid_updates", kUnmeasured},
+      {"spire_agent_store_store_svid_updates_elapsed_time", kUnmeasured},
+      {"spire_agent_sync_entries_dropped", kUnmeasured},
+      {"spire_agent_sync_entries_missing", kUnmeasured},
+      {"spire_agent_sync_entries_stale", kUnmeasured},
+      {"spire_agent_workload_api_rate_limit_exceeded", kUnmeasured},
+  };
+  return kMissing;
+}
+
+std::set<std::string> families(const std::string& text, const std::regex& family) {
+  std::set<std::string> names;
+  for (std::sregex_iterator at(text.begin(), text.end(), family), end; at != end; ++at) names.insert((*at)[1]);
+  return names;
 }
 
 // The label names of a series, sorted, as the recording writes them.
@@ -98,6 +154,25 @@ TEST_CASE("Every exported series has the recorded name, type and labels") {
     }
   }
   CHECK(series > 100);
+}
+
+TEST_CASE("Recorded series that are not exported are those listed, and no others") {
+  Metrics metrics(MetricsOptions{});
+  RpcMetrics rpc(metrics);
+  exercise(metrics, rpc);
+  const std::string page =
+      process_families(std::chrono::system_clock::now()) + prometheus_text(metrics, std::chrono::steady_clock::now());
+  const std::set<std::string> exported = families(page, std::regex("# TYPE ([a-z0-9_]+) "));
+  std::set<std::string> missing, listed;
+  for (const std::string& name :
+       families(recording("prometheus-names.json"), std::regex("\"([a-z0-9_]+)\":\\{\"type\""))) {
+    if (!name.starts_with("go_") && !exported.contains(name)) missing.insert(name);
+  }
+  for (const auto& [name, reason] : missing_families()) {
+    CHECK_FALSE(reason.empty());
+    listed.insert(name);
+  }
+  CHECK(missing == listed);
 }
 
 TEST_CASE("Lines of the push sinks are among the recorded ones") {
