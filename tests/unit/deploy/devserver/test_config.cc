@@ -87,7 +87,7 @@ TEST_CASE("server.conf: every key that is known works") {
 
 TEST_CASE("server.conf: what is not known is refused by name") {
   CHECK(contains(refusal(server("audit_log_enabled = true") + kPlugins), "\"audit_log_enabled\""));
-  CHECK(contains(refusal(server("federation {}") + kPlugins), "\"federation\""));
+  CHECK(contains(refusal(server("federation { nonsense = 1 }") + kPlugins), "\"nonsense\""));
   CHECK(contains(refusal(server() + "telemetry {}\n" + kPlugins), "\"telemetry\""));
   CHECK(contains(refusal(server() + kPlugins + "\ndevelopment { nonsense = 1 }"), "\"nonsense\""));
   CHECK(contains(refusal(server() + "plugins { NodeAttestor \"aws_iid\" {} }"), "NodeAttestor \"aws_iid\""));

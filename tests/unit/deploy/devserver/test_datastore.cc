@@ -123,11 +123,11 @@ TEST_CASE("Datastore refuses a file that is no database, and a later schema") {
   open(folder.path("db")).reset();
   sqlite3* later = nullptr;
   REQUIRE(sqlite3_open(folder.path("db").c_str(), &later) == SQLITE_OK);
-  REQUIRE(sqlite3_exec(later, "PRAGMA user_version=2", nullptr, nullptr, nullptr) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(later, "PRAGMA user_version=3", nullptr, nullptr, nullptr) == SQLITE_OK);
   sqlite3_close(later);
   auto refused = Datastore::open(folder.path("db"));
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().message().find("schema version 2") != std::string::npos);
+  CHECK(refused.error().message().find("schema version 3") != std::string::npos);
 }
 
 TEST_CASE("Datastore belongs to one server, and to its user alone") {
