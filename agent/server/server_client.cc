@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "agent/server/bundle_conversion.h"
-#include "agent/server/channel_slot.h"
 #include "agent/server/entry_exchange.h"
 #include "agent/server/jwt_svid_answer.h"
 #include "agent/server/messages.h"
@@ -53,61 +52,25 @@ Bytes concatenated(const google::protobuf::RepeatedPtrField<std::string>& chain)
   return bytes;
 }
 
+ServerError failed(const char* context, ServerError error) { return std::move(error).with_context(context); }
+
 Error end_of_stream() { return Error(ErrorCode::kClosed, "EOF"); }
 
 }  // namespace
 
-class GrpcServerClient::Impl {
- public:
-  Impl(runtime::Loop& loop, RpcChannelFactory factory, ServerClientOptions options, runtime::Logger log)
-      : slot_(loop, std::move(factory)), lock_(loop), options_(options), log_(std::move(log)) {}
-
-  Task<ServerResult<EntryDiff>> sync_entries(EntrySet& entries, Deadline deadline, StopToken stop);
-  Task<ServerResult<Bundle>> get_bundle(Deadline deadline, StopToken stop);
-  Task<ServerResult<std::optional<Bundle>>> get_federated_bundle(TrustDomain trust_domain, Deadline deadline,
-                                                                 StopToken stop);
-  Task<ServerResult<std::vector<MintedChain>>> batch_new_x509_svid(std::vector<CsrItem> items, Deadline deadline,
-                                                                   StopToken stop);
-  Task<ServerResult<SharedJwtSvid>> new_jwt_svid(std::string entry_id, std::vector<std::string> audience,
-                                                 Deadline deadline, StopToken stop);
-  Task<ServerResult<Bytes>> renew_agent(Bytes csr, Deadline deadline, StopToken stop);
-  Task<ServerResult<void>> post_status(std::string agent_version, Deadline deadline, StopToken stop);
-
-  ChannelSlot& slot() { return slot_; }
-  RotationLock& lock() { return lock_; }
-
- private:
-  Task<ServerResult<Bytes>> unary(ChannelSlot::Lease& lease, const char* path, Bytes request, Deadline deadline,
-                                  StopToken stop);
-  Task<ServerResult<void>> stream_entries(ChannelSlot::Lease& lease, EntryExchange& exchange, Deadline deadline,
-                                          StopToken stop);
-  Task<ServerResult<void>> get_entries(ChannelSlot::Lease& lease, EntryExchange& exchange, Deadline deadline,
-                                       StopToken stop);
-  Task<ServerResult<bool>> sync_or_unimplemented(ChannelSlot::Lease& lease, EntryExchange& exchange, Deadline deadline,
-                                                 StopToken stop);
-  ServerError failed(const char* context, ServerError error) { return std::move(error).with_context(context); }
-  void log_failure(const char* message, const ServerError& error);
-  Result<std::vector<MintedChain>> read_minted(runtime::BytesView answer, const std::vector<std::string>& ids);
-
-  ChannelSlot slot_;
-  RotationLock lock_;
-  ServerClientOptions options_;
-  runtime::Logger log_;
-};
-
-void GrpcServerClient::Impl::log_failure(const char* message, const ServerError& error) {
+void GrpcServerClient::log_failure(const char* message, const ServerError& error) {
   if (error.error_class() != ServerErrorClass::kCancelled) log_.error(message, status_fields(error));
 }
 
-Task<ServerResult<Bytes>> GrpcServerClient::Impl::unary(ChannelSlot::Lease& lease, const char* path, Bytes request,
-                                                        Deadline deadline, StopToken stop) {
+Task<ServerResult<Bytes>> GrpcServerClient::unary(ChannelSlot::Lease& lease, const char* path, Bytes request,
+                                                  Deadline deadline, StopToken stop) {
   Result<Bytes, Status> answer = co_await lease.channel().unary(path, std::move(request), CallOptions(deadline, stop));
   if (answer) co_return std::move(*answer);
   co_return classify(answer.error(), lease.channel().last_connect_error());
 }
 
-Task<ServerResult<void>> GrpcServerClient::Impl::stream_entries(ChannelSlot::Lease& lease, EntryExchange& exchange,
-                                                                Deadline deadline, StopToken stop) {
+Task<ServerResult<void>> GrpcServerClient::stream_entries(ChannelSlot::Lease& lease, EntryExchange& exchange,
+                                                          Deadline deadline, StopToken stop) {
   RpcChannel& channel = lease.channel();
   auto classified = [&](const Status& status) { return classify(status, channel.last_connect_error()); };
   Result<std::unique_ptr<ClientStream>, Status> opened =
@@ -133,17 +96,16 @@ Task<ServerResult<void>> GrpcServerClient::Impl::stream_entries(ChannelSlot::Lea
   co_return ServerResult<void>();
 }
 
-Task<ServerResult<void>> GrpcServerClient::Impl::get_entries(ChannelSlot::Lease& lease, EntryExchange& exchange,
-                                                             Deadline deadline, StopToken stop) {
+Task<ServerResult<void>> GrpcServerClient::get_entries(ChannelSlot::Lease& lease, EntryExchange& exchange,
+                                                       Deadline deadline, StopToken stop) {
   STEEPLE_CO_TRY(answer, co_await unary(lease, kGetEntries, EntryExchange::unary_request(), deadline, stop));
   STEEPLE_CO_CHECK(exchange.on_unary_response(answer));
   co_return ServerResult<void>();
 }
 
 // False: the server does not have the call.
-Task<ServerResult<bool>> GrpcServerClient::Impl::sync_or_unimplemented(ChannelSlot::Lease& lease,
-                                                                       EntryExchange& exchange, Deadline deadline,
-                                                                       StopToken stop) {
+Task<ServerResult<bool>> GrpcServerClient::sync_or_unimplemented(ChannelSlot::Lease& lease, EntryExchange& exchange,
+                                                                 Deadline deadline, StopToken stop) {
   if (!options_.use_sync_authorized_entries || lease.known_no_sync()) co_return false;
   ServerResult<void> streamed = co_await stream_entries(lease, exchange, deadline, stop);
   if (streamed) co_return true;
@@ -155,8 +117,7 @@ Task<ServerResult<bool>> GrpcServerClient::Impl::sync_or_unimplemented(ChannelSl
   co_return false;
 }
 
-Task<ServerResult<EntryDiff>> GrpcServerClient::Impl::sync_entries(EntrySet& entries, Deadline deadline,
-                                                                   StopToken stop) {
+Task<ServerResult<EntryDiff>> GrpcServerClient::sync_entries(EntrySet& entries, Deadline deadline, StopToken stop) {
   STEEPLE_CO_TRY(shared, co_await lock_.share(deadline, stop));
   ChannelSlot::Lease lease = slot_.acquire();
   EntryExchange exchange(entries, log_);
@@ -175,7 +136,7 @@ Task<ServerResult<EntryDiff>> GrpcServerClient::Impl::sync_entries(EntrySet& ent
   co_return failed(kFetchEntriesContext, std::move(done.error()));
 }
 
-Task<ServerResult<Bundle>> GrpcServerClient::Impl::get_bundle(Deadline deadline, StopToken stop) {
+Task<ServerResult<Bundle>> GrpcServerClient::get_bundle(Deadline deadline, StopToken stop) {
   STEEPLE_CO_TRY(shared, co_await lock_.share(deadline, stop));
   ChannelSlot::Lease lease = slot_.acquire();
   ServerResult<Bytes> answer = co_await unary(lease, kGetBundle, Bytes(), deadline, stop);
@@ -193,9 +154,8 @@ Task<ServerResult<Bundle>> GrpcServerClient::Impl::get_bundle(Deadline deadline,
   co_return std::move(bundle.error());
 }
 
-Task<ServerResult<std::optional<Bundle>>> GrpcServerClient::Impl::get_federated_bundle(TrustDomain trust_domain,
-                                                                                       Deadline deadline,
-                                                                                       StopToken stop) {
+Task<ServerResult<std::optional<Bundle>>> GrpcServerClient::get_federated_bundle(TrustDomain trust_domain,
+                                                                                 Deadline deadline, StopToken stop) {
   STEEPLE_CO_TRY(shared, co_await lock_.share(deadline, stop));
   ChannelSlot::Lease lease = slot_.acquire();
   spire::api::server::bundle::v1::GetFederatedBundleRequest request;
@@ -226,9 +186,8 @@ Task<ServerResult<std::optional<Bundle>>> GrpcServerClient::Impl::get_federated_
   co_return Error(ErrorCode::kMalformed, bundle.error().message());
 }
 
-Task<ServerResult<std::vector<MintedChain>>> GrpcServerClient::Impl::batch_new_x509_svid(std::vector<CsrItem> items,
-                                                                                         Deadline deadline,
-                                                                                         StopToken stop) {
+Task<ServerResult<std::vector<MintedChain>>> GrpcServerClient::batch_new_x509_svid(std::vector<CsrItem> items,
+                                                                                   Deadline deadline, StopToken stop) {
   STEEPLE_CO_TRY(shared, co_await lock_.share(deadline, stop));
   ChannelSlot::Lease lease = slot_.acquire();
   svid_api::BatchNewX509SVIDRequest request;
@@ -249,8 +208,8 @@ Task<ServerResult<std::vector<MintedChain>>> GrpcServerClient::Impl::batch_new_x
   co_return failed("failed to batch new X509 SVID(s)", std::move(answer.error()));
 }
 
-Result<std::vector<MintedChain>> GrpcServerClient::Impl::read_minted(runtime::BytesView answer,
-                                                                     const std::vector<std::string>& ids) {
+Result<std::vector<MintedChain>> GrpcServerClient::read_minted(runtime::BytesView answer,
+                                                               const std::vector<std::string>& ids) {
   svid_api::BatchNewX509SVIDResponse response;
   STEEPLE_CHECK(parse(answer, response));
   if (static_cast<std::size_t>(response.results_size()) != ids.size()) {
@@ -271,9 +230,9 @@ Result<std::vector<MintedChain>> GrpcServerClient::Impl::read_minted(runtime::By
   return chains;
 }
 
-Task<ServerResult<SharedJwtSvid>> GrpcServerClient::Impl::new_jwt_svid(std::string entry_id,
-                                                                       std::vector<std::string> audience,
-                                                                       Deadline deadline, StopToken stop) {
+Task<ServerResult<SharedJwtSvid>> GrpcServerClient::new_jwt_svid(std::string entry_id,
+                                                                 std::vector<std::string> audience, Deadline deadline,
+                                                                 StopToken stop) {
   STEEPLE_CO_TRY(shared, co_await lock_.share(deadline, stop));
   ChannelSlot::Lease lease = slot_.acquire();
   svid_api::NewJWTSVIDRequest request;
@@ -291,7 +250,7 @@ Task<ServerResult<SharedJwtSvid>> GrpcServerClient::Impl::new_jwt_svid(std::stri
   co_return std::move(*svid);
 }
 
-Task<ServerResult<Bytes>> GrpcServerClient::Impl::renew_agent(Bytes csr, Deadline deadline, StopToken stop) {
+Task<ServerResult<Bytes>> GrpcServerClient::renew_agent(Bytes csr, Deadline deadline, StopToken stop) {
   ChannelSlot::Lease lease = slot_.acquire();
   spire::api::server::agent::v1::RenewAgentRequest request;
   request.mutable_params()->set_csr(csr.data(), csr.size());
@@ -308,8 +267,7 @@ Task<ServerResult<Bytes>> GrpcServerClient::Impl::renew_agent(Bytes csr, Deadlin
   co_return concatenated(response.svid().cert_chain());
 }
 
-Task<ServerResult<void>> GrpcServerClient::Impl::post_status(std::string agent_version, Deadline deadline,
-                                                             StopToken stop) {
+Task<ServerResult<void>> GrpcServerClient::post_status(std::string agent_version, Deadline deadline, StopToken stop) {
   STEEPLE_CO_TRY(shared, co_await lock_.share(deadline, stop));
   ChannelSlot::Lease lease = slot_.acquire();
   spire::api::server::agent::v1::PostStatusRequest request;
@@ -325,36 +283,11 @@ Task<ServerResult<void>> GrpcServerClient::Impl::post_status(std::string agent_v
 
 GrpcServerClient::GrpcServerClient(runtime::Loop& loop, RpcChannelFactory factory, ServerClientOptions options,
                                    runtime::Logger log)
-    : impl_(std::make_unique<Impl>(loop, std::move(factory), options, std::move(log))) {}
+    : slot_(loop, std::move(factory)), lock_(loop), options_(options), log_(std::move(log)) {}
 GrpcServerClient::~GrpcServerClient() = default;
 
-Task<ServerResult<EntryDiff>> GrpcServerClient::sync_entries(EntrySet& entries, Deadline deadline, StopToken stop) {
-  return impl_->sync_entries(entries, deadline, stop);
-}
-Task<ServerResult<Bundle>> GrpcServerClient::get_bundle(Deadline deadline, StopToken stop) {
-  return impl_->get_bundle(deadline, stop);
-}
-Task<ServerResult<std::optional<Bundle>>> GrpcServerClient::get_federated_bundle(TrustDomain trust_domain,
-                                                                                 Deadline deadline, StopToken stop) {
-  return impl_->get_federated_bundle(std::move(trust_domain), deadline, stop);
-}
-Task<ServerResult<std::vector<MintedChain>>> GrpcServerClient::batch_new_x509_svid(std::vector<CsrItem> items,
-                                                                                   Deadline deadline, StopToken stop) {
-  return impl_->batch_new_x509_svid(std::move(items), deadline, stop);
-}
-Task<ServerResult<SharedJwtSvid>> GrpcServerClient::new_jwt_svid(std::string entry_id,
-                                                                 std::vector<std::string> audience, Deadline deadline,
-                                                                 StopToken stop) {
-  return impl_->new_jwt_svid(std::move(entry_id), std::move(audience), deadline, stop);
-}
-Task<ServerResult<Bytes>> GrpcServerClient::renew_agent(Bytes csr, Deadline deadline, StopToken stop) {
-  return impl_->renew_agent(std::move(csr), deadline, stop);
-}
-Task<ServerResult<void>> GrpcServerClient::post_status(std::string agent_version, Deadline deadline, StopToken stop) {
-  return impl_->post_status(std::move(agent_version), deadline, stop);
-}
-RotationLock& GrpcServerClient::rotation_lock() { return impl_->lock(); }
-void GrpcServerClient::drop_channel() { impl_->slot().drop(); }
-Task<void> GrpcServerClient::close(runtime::StopReason reason) { return impl_->slot().close(reason); }
+RotationLock& GrpcServerClient::rotation_lock() { return lock_; }
+void GrpcServerClient::drop_channel() { slot_.drop(); }
+Task<void> GrpcServerClient::close(runtime::StopReason reason) { return slot_.close(reason); }
 
 }  // namespace steeple::agent

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/entry/entry_diff.h"
+#include "agent/server/channel_slot.h"
 #include "agent/server/rotation_lock.h"
 #include "agent/server/rpc_channel.h"
 #include "agent/server/server_error.h"
@@ -19,6 +20,8 @@
 #include "runtime/task/task_group.h"
 
 namespace steeple::agent {
+
+class EntryExchange;
 
 inline constexpr std::chrono::seconds kServerCallTimeout{30};
 inline constexpr std::size_t kSvidBatchMax = 500;  // more are refused by the server (RESOURCE_EXHAUSTED)
@@ -97,8 +100,21 @@ class GrpcServerClient final : public ServerClient {
   runtime::Task<void> close(runtime::StopReason reason);  // joins everything
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  runtime::Task<ServerResult<runtime::Bytes>> unary(ChannelSlot::Lease& lease, const char* path, runtime::Bytes request,
+                                                    runtime::Deadline deadline, runtime::StopToken stop);
+  runtime::Task<ServerResult<void>> stream_entries(ChannelSlot::Lease& lease, EntryExchange& exchange,
+                                                   runtime::Deadline deadline, runtime::StopToken stop);
+  runtime::Task<ServerResult<void>> get_entries(ChannelSlot::Lease& lease, EntryExchange& exchange,
+                                                runtime::Deadline deadline, runtime::StopToken stop);
+  runtime::Task<ServerResult<bool>> sync_or_unimplemented(ChannelSlot::Lease& lease, EntryExchange& exchange,
+                                                          runtime::Deadline deadline, runtime::StopToken stop);
+  void log_failure(const char* message, const ServerError& error);
+  runtime::Result<std::vector<MintedChain>> read_minted(runtime::BytesView answer, const std::vector<std::string>& ids);
+
+  ChannelSlot slot_;
+  RotationLock lock_;
+  ServerClientOptions options_;
+  runtime::Logger log_;
 };
 
 }  // namespace steeple::agent

@@ -84,13 +84,15 @@ class ServerConnection : private http2::SessionHandler {
   void handler_ended(InboundCall& call, Status status);
   void destroy(InboundCall& call);
 
-  // Answers.
+  // Answers (server_answers.cc).
   bool has_room(std::size_t bytes) const;
   void send(InboundCall& call, SharedBytes framed);
   void finish(InboundCall& call, Status status, int http_status = 200);
   void finish_early(InboundCall& call, Status status);
   void reset(InboundCall& call, http2::Reason reason, StopReason stop);
   void wake_senders();
+
+  // Carrying bytes and connection-wide rules (server_connection.cc).
   void flush_soon();
   bool send_inline();
   std::size_t fill_scratch();
