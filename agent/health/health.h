@@ -1,6 +1,6 @@
-// grpc.health.v1.Health on the public socket (endpoints 4). Check asks what the Workload API would answer the agent
+// grpc.health.v1.Health on the public socket (endpoints 4). Check asks whether the Workload API would serve the agent
 // itself: OK and PermissionDenied are SERVING, anything else within 5 s is NOT_SERVING (upstream asks over its own
-// socket; here the same steps run in the process). Watch and List are not implemented, as upstream. Owned by the
+// socket; here the same is asked in the process). Watch and List are not implemented, as upstream. Owned by the
 // composition root; outlives the server. I/O thread only.
 #pragma once
 

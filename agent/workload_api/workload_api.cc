@@ -175,11 +175,8 @@ Task<Status> WorkloadApi::stream_bundles(ServerCall& call, BundleKind kind) {
 Task<Status> WorkloadApi::probe(Deadline deadline, StopToken stop) {
   Result<Selectors> selectors = co_await callers_.attest_self(deadline, stop);
   if (!selectors) co_return status_text::attestation_failed();
-  Result<std::unique_ptr<Subscription>> updates = co_await identities_.subscribe(std::move(*selectors), deadline, stop);
-  if (!updates) co_return status_text::of_wait(updates.error());
-  NextUpdate update = co_await (*updates)->next(deadline, stop);
-  if (!update) co_return status_text::of_wait(update.error());
-  if ((*update)->served_count() == 0) co_return status_text::no_identity_issued();
+  Result<std::vector<SharedBundle>> bundles = co_await identities_.bundles_of(std::move(*selectors), deadline, stop);
+  if (!bundles) co_return status_text::of_wait(bundles.error());
   co_return Status::ok();
 }
 

@@ -33,8 +33,9 @@ class WorkloadApi {
 
   void add_to(runtime::grpc::ServiceTable& table);
 
-  // For the health service: what FetchX509SVID would answer the agent itself up to the first message, by the same steps
-  // (attestation by all attestors, subscription, first update) but without a socket, a rate limit or a log line.
+  // For the health service: whether the Workload API serves, seen by a caller as the agent itself is one. All attestors
+  // attest it, and the first synchronisation is waited for; whether it has an entry does not count, so that no probe
+  // asks the server for anything. Without a socket, a rate limit or a log line.
   runtime::Task<runtime::grpc::Status> probe(runtime::Deadline deadline, runtime::StopToken stop);
 
   // One call; `service` of the method table is this object.

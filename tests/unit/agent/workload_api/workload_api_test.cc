@@ -376,13 +376,14 @@ TEST_CASE("Rate limits are charged after attestation, and the agent itself is ex
   world.settle();
 }
 
-TEST_CASE("The probe answers like a fetch of the agent itself") {
+TEST_CASE("The probe tells whether the agent itself would be served, and asks for no entry") {
   World world;
   auto probe = [&] { return run_until_done(world.loop, world.api.probe(Deadline::never(), {})); };
-  world.identities.set_first(world.authority.update({world.authority.identity("1", "/a")}));
-  CHECK(probe().is_ok());
   world.identities.set_first(world.authority.update({}));
-  CHECK(probe().code() == StatusCode::kPermissionDenied);
+  CHECK(probe().is_ok());
+  CHECK(world.identities.asked().empty());  // a subscription without an entry would ask the server
+  world.identities.fail_with(Error(ErrorCode::kUnavailable, "the agent has not yet synchronized with the server"));
+  CHECK(probe().code() == StatusCode::kUnavailable);
   world.attested = Error(ErrorCode::kInternal, "no");
   CHECK(probe() == Status(StatusCode::kUnavailable, "workload attestation failed"));
 }
