@@ -13,6 +13,7 @@ PROGRAMS = {
     "node": ["node", BUILT / "node/client.js"],
 }
 LANGUAGES = list(PROGRAMS)
+VERIFIERS = ["go", "python", "node"]  # programs that have `verify`
 ENVOY = BUILT / "envoy/envoy"
 GRPCURL = BUILT / "grpcurl/grpcurl"
 OTHERS = ["nobody", "intruder", "envoy-front", "envoy-back", "envoy-other"]

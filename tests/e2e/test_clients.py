@@ -2,11 +2,12 @@
 import signal
 import unittest
 
-from clients import LANGUAGES, Call, Service, selector, spiffe_id, wait_until_served
-from harness import Suite
+import tokens
+from clients import LANGUAGES, VERIFIERS, Call, Service, as_workload, selector, spiffe_id, wait_until_served
+from harness import Suite, TRUST_DOMAIN, wait_until
 
 
-class Clients(Suite):
+class World(Suite):
     def world(self, *entry_options):
         server, agent = self.running_pair()
         for language in LANGUAGES:
@@ -14,13 +15,15 @@ class Clients(Suite):
         wait_until_served(agent, *LANGUAGES)
         return server, agent
 
-    def for_each(self, check, *arguments, code=0, **options):
-        """Runs one command in every language at once, and `check(language, lines)` on what each printed."""
+    def for_each(self, check, *arguments, code=0, languages=LANGUAGES, **options):
+        """Runs one command in every language at once, and `check(language, lines)` on what each printed. An argument may be a function of the language."""
         agent = options.pop("agent")
-        calls = [Call(language, agent, *arguments, **options) for language in LANGUAGES]
+        calls = [Call(language, agent, *(one(language) if callable(one) else one for one in arguments), **options) for language in languages]
         for call in calls:
             check(call.language, call.lines(code))
 
+
+class Clients(World):
     def test_fetch(self):
         _, agent = self.world()
 
@@ -75,6 +78,55 @@ class Clients(Suite):
         wait_until_served(agent, "intruder")
         for line in Call(LANGUAGES[0], agent, "dial", *targets, name="intruder").lines():
             self.assertIn("refused", line)
+
+
+class Tokens(World):
+    def fetch_all(self, agent, audience):
+        """A token of each language."""
+        found = {}
+
+        def keep(language, lines):
+            token = found[language] = lines[0]["token"]
+            self.assertEqual(lines[0]["spiffe_id"], spiffe_id(language))
+            self.assertEqual((tokens.part(token, 1)["sub"], tokens.part(token, 1)["aud"]), (spiffe_id(language), [audience]))
+        self.for_each(keep, "jwt", audience, agent=agent)
+        return found
+
+    def assert_taken(self, agent, audience, found, steps):
+        """Each language has the agent validate the token of the one that is `steps` further in the list, and verifies it with the JWT bundles."""
+        other = lambda language: LANGUAGES[(LANGUAGES.index(language) + steps) % len(LANGUAGES)]
+        token_of = lambda language: found[other(language)]
+
+        def taken(language, lines):
+            self.assertEqual(lines[0]["spiffe_id"], spiffe_id(other(language)), language)
+            self.assertEqual(lines[0].get("trust_domains", [TRUST_DOMAIN]), [TRUST_DOMAIN])
+        self.for_each(taken, "validate", audience, token_of, agent=agent)
+        self.for_each(taken, "verify", audience, token_of, agent=agent, languages=VERIFIERS)
+
+    def assert_refused(self, agent, audience, found, by_agent, by_library):
+        """Each language is refused its own token, with these reasons (regular expressions)."""
+        refused = lambda reason: lambda language, lines: self.assertRegex(lines[-1]["error"], f"(?i){reason}", language)
+        self.for_each(refused(by_agent), "validate", audience, found.get, agent=agent, code=1)
+        self.for_each(refused(by_library), "verify", audience, found.get, agent=agent, code=1, languages=VERIFIERS)
+
+    def test_tokens_of_each_language_are_taken_by_the_others(self):
+        server, agent = self.world()
+        self.for_each(lambda language, lines: self.assertIn("no identity issued", lines[-1]["error"], language), "jwt", "db", agent=agent, name="nobody", code=1)
+        found = self.fetch_all(agent, "db")
+        self.assert_taken(agent, "db", found, 1)
+        self.assert_refused(agent, "web", found, r'expected audience in \["web"\] \(audience=\["db"\]\)', "audience")
+
+        # The next authority signs; what the one before it signed is refused once that is revoked.
+        prepared = tokens.prepare_authority(server, agent, **as_workload(LANGUAGES[0]))
+        server.command("localauthority jwt activate", "-authorityID", prepared)
+        fresh = self.fetch_all(agent, "web")
+        self.assertEqual({tokens.part(token, 0)["kid"] for token in fresh.values()}, {prepared})
+        self.assert_taken(agent, "web", fresh, 2)
+        old = tokens.authority(server, "Old")
+        for command in ("taint", "revoke"):
+            server.command(f"localauthority jwt {command}", "-authorityID", old)
+        wait_until(lambda: old not in tokens.fetch(agent, "db", **as_workload(LANGUAGES[0]))[1], 20, "the revoked key is still handed out")
+        self.assert_refused(agent, "db", found, f'public key "{old}" not found in trust domain "{TRUST_DOMAIN}"', old)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,12 @@ import subprocess
 import time
 import unittest
 
+import tokens
 from harness import AGENT_KIND, PATIENCE, Server, Suite, TRUST_DOMAIN, wait_until
+from tokens import part
 
 SERVICE = "http://localhost/SpiffeWorkloadAPI/"
 OTHER_USER = 65534
-
-
-def part(token, number):
-    text = token.split(".")[number]
-    return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
 
 def encode(value):
@@ -54,16 +51,10 @@ class Jwt(Suite):
         return server, agent
 
     def run_api(self, agent, *words, user=None):
-        return subprocess.run([agent.program, "api", *words[0].split(), "-socketPath", agent.socket, *words[1:]], capture_output=True, text=True,
-                              timeout=60 * PATIENCE, user=user, group=user, extra_groups=[] if user is not None else None)
+        return tokens.run_api(agent, *words, user=user, group=user, extra_groups=[] if user is not None else None)
 
     def fetch(self, agent, audience="db", *extra):
-        """The tokens, and the key ids of the own bundle."""
-        done = self.run_api(agent, "fetch jwt", "-audience", audience, "-output", "json", "-timeout", "40s", *extra)
-        self.assertEqual(done.returncode, 0, done.stderr + agent.process.log()[-2000:])
-        svids, bundles = json.loads(done.stdout)
-        keys = json.loads(base64.b64decode(bundles["bundles"][f"spiffe://{TRUST_DOMAIN}"]))["keys"]
-        return [svid["svid"] for svid in svids["svids"]], [key["kid"] for key in keys]
+        return tokens.fetch(agent, audience, *extra)
 
     def validate(self, agent, token, audience="db", user=None):
         return self.run_api(agent, "validate jwt", "-audience", audience, "-svid", token, user=user)
@@ -77,31 +68,26 @@ class Jwt(Suite):
                                "--data-binary", f"@{body}", SERVICE + method], capture_output=True)
         return done.stdout
 
-    def authority(self, server, slot):
-        shown = server.command("localauthority jwt show").stdout
-        return re.search(rf"{slot} JWT authority:\n  Authority ID: (\S+)", shown).group(1)
-
     def test_tokens_are_fetched_cached_and_valid(self):
         admin = self.home / "admin.sock"
         server, agent = self.pair("/workload", "-jwtSVIDTTL", "120", admin_socket_path=admin)
-        tokens, kids = self.fetch(agent, "db,web")
-        self.assertEqual(len(tokens), 1)
-        header, claims = part(tokens[0], 0), part(tokens[0], 1)
+        (token,), kids = self.fetch(agent, "db,web")
+        header, claims = part(token, 0), part(token, 1)
         self.assertEqual((header["alg"], header["typ"]), ("ES256", "JWT"))
         self.assertIn(header["kid"], kids)
         self.assertEqual(claims["sub"], f"spiffe://{TRUST_DOMAIN}/workload")
         self.assertEqual(claims["aud"], ["db", "web"])
         self.assertEqual(claims["exp"] - claims["iat"], 120)
-        self.assertEqual(self.fetch(agent, "web,db")[0], tokens)  # the same set
-        self.assertNotEqual(self.fetch(agent, "web")[0], tokens)
+        self.assertEqual(self.fetch(agent, "web,db")[0], [token])  # the same set
+        self.assertNotEqual(self.fetch(agent, "web")[0], [token])
         known = subprocess.run([agent.program, "debug", "getinfo", "-socketPath", admin, "-output", "json"], capture_output=True, text=True, check=True)
         self.assertEqual(json.loads(known.stdout)["cached_jwt_svids_count"], 2)
         for audience in ("db", "web"):
-            done = self.validate(agent, tokens[0], audience)
+            done = self.validate(agent, token, audience)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn(f"SPIFFE ID : spiffe://{TRUST_DOMAIN}/workload\n", done.stdout)
-        self.assertEqual(self.validate(agent, tokens[0], user=OTHER_USER).returncode, 0)  # no identity is needed
-        self.assertIn('expected audience in ["other"] (audience=["db" "web"])', self.validate(agent, tokens[0], "other").stderr)
+        self.assertEqual(self.validate(agent, token, user=OTHER_USER).returncode, 0)  # no identity is needed
+        self.assertIn('expected audience in ["other"] (audience=["db" "web"])', self.validate(agent, token, "other").stderr)
         minted = server.command("jwt mint", "-spiffeID", f"spiffe://{TRUST_DOMAIN}/minted", "-audience", "db", "-ttl", "60s").stdout.strip()
         self.assertIn("/minted", self.validate(agent, minted).stdout)
 
@@ -141,9 +127,7 @@ class Jwt(Suite):
     def test_the_authority_is_rotated_tainted_and_revoked(self):
         server, agent = self.pair()
         (old,), kids = self.fetch(agent)
-        server.command("localauthority jwt prepare")
-        prepared = self.authority(server, "Prepared")
-        wait_until(lambda: prepared in self.fetch(agent)[1], 15, "the prepared key is not in the agent's bundle")
+        prepared = tokens.prepare_authority(server, agent)
         self.assertEqual(self.fetch(agent)[0], [old])
         server.command("localauthority jwt activate", "-authorityID", prepared)
         (fresh,), _ = self.fetch(agent, "another")

@@ -124,6 +124,25 @@ func validate(ctx context.Context, audience, token string) error {
 	return nil
 }
 
+func verify(ctx context.Context, audience, token string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	bundles, err := workloadapi.FetchJWTBundles(ctx)
+	if err != nil {
+		return err
+	}
+	svid, err := jwtsvid.ParseAndValidate(token, bundles, []string{audience})
+	if err != nil {
+		return err
+	}
+	domains := []string{}
+	for _, bundle := range bundles.Bundles() {
+		domains = append(domains, bundle.TrustDomain().Name())
+	}
+	print(fields{"spiffe_id": svid.ID.String(), "trust_domains": domains})
+	return nil
+}
+
 func peerID(conn *tls.Conn) string {
 	id, err := x509svid.IDFromCert(conn.ConnectionState().PeerCertificates[0])
 	if err != nil {
@@ -226,12 +245,14 @@ func run(ctx context.Context, command string, rest []string) error {
 		return jwt(ctx, rest[0])
 	case command == "validate" && len(rest) == 2:
 		return validate(ctx, rest[0], rest[1])
+	case command == "verify" && len(rest) == 2:
+		return verify(ctx, rest[0], rest[1])
 	case command == "serve":
 		return serve(ctx, rest)
 	case command == "dial":
 		return dial(ctx, rest)
 	}
-	return errors.New("usage: client fetch | watch [N] | jwt AUDIENCE | validate AUDIENCE TOKEN | serve ID... | dial ID@ADDRESS...")
+	return errors.New("usage: client fetch | watch [N] | jwt AUDIENCE | validate AUDIENCE TOKEN | verify AUDIENCE TOKEN | serve ID... | dial ID@ADDRESS...")
 }
 
 func main() {

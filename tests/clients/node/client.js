@@ -8,7 +8,7 @@ const loader = require('@grpc/proto-loader');
 
 const CALL_TIMEOUT_MS = 30000;
 const RETRY_MS = 500;
-const USAGE = 'usage: client.js fetch | watch [N] | jwt AUDIENCE | validate AUDIENCE TOKEN | serve ID... | dial ID@ADDRESS...';
+const USAGE = 'usage: client.js fetch | watch [N] | jwt AUDIENCE | validate AUDIENCE TOKEN | verify AUDIENCE TOKEN | serve ID... | dial ID@ADDRESS...';
 
 const show = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
@@ -61,9 +61,9 @@ function check(response) {
   return { chain, roots, key, line: { spiffe_id: first.spiffe_id, serial: chain[0].serialNumber.toLowerCase(), trust_domains: domains.sort() } };
 }
 
-function first() {
+function first(method = 'FetchX509SVID') {
   return new Promise((resolve, reject) => {
-    const stream = connect().FetchX509SVID({}, header(), { deadline: Date.now() + CALL_TIMEOUT_MS });
+    const stream = connect()[method]({}, header(), { deadline: Date.now() + CALL_TIMEOUT_MS });
     stream.on('error', reject);
     stream.on('data', (response) => {
       stream.removeListener('error', reject).on('error', () => {});
@@ -96,6 +96,23 @@ function unary(method, request) {
   return new Promise((resolve, reject) => {
     connect()[method](request, header(), { deadline: Date.now() + CALL_TIMEOUT_MS }, (error, response) => (error ? reject(error) : resolve(response)));
   });
+}
+
+// Verifies a token with the JWT bundles of the agent.
+async function verify(audience, token) {
+  const { bundles } = await first('FetchJWTBundles');
+  const [head, body, signature] = token.split('.');
+  const [{ alg, kid }, claims] = [head, body].map((part) => JSON.parse(Buffer.from(part, 'base64url')));
+  const keys = bundles[`spiffe://${new URL(claims.sub).host}`];
+  const jwk = keys && JSON.parse(keys).keys.find((one) => one.kid === kid);
+  if (!jwk) throw new Error(`no key ${kid} of the trust domain of ${claims.sub}`);
+  if (alg !== 'ES256') throw new Error(`algorithm ${alg} is not supported`);
+  const key = crypto.createPublicKey({ key: jwk, format: 'jwk' });
+  const genuine = crypto.verify('sha256', `${head}.${body}`, { key, dsaEncoding: 'ieee-p1363' }, Buffer.from(signature, 'base64url'));
+  if (!genuine) throw new Error('the signature does not verify');
+  if (!(Date.now() < claims.exp * 1000)) throw new Error('the token has expired');
+  if (![claims.aud].flat().includes(audience)) throw new Error(`the audience is ${claims.aud}`);
+  show({ spiffe_id: claims.sub, trust_domains: Object.keys(bundles).map((domain) => new URL(domain).host).sort() });
 }
 
 const pem = (list) => list.map((certificate) => certificate.toString()).join('');
@@ -163,6 +180,7 @@ const COMMANDS = {
     show({ spiffe_id: svid.spiffe_id, token: svid.svid });
   },
   validate: async (audience, svid) => show({ spiffe_id: (await unary('ValidateJWTSVID', { audience, svid })).spiffe_id }),
+  verify,
   serve,
   dial,
 };

@@ -9,13 +9,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtensionOID
 from OpenSSL import SSL, crypto
-from spiffe import SpiffeId, WorkloadApiClient, X509Source
+from spiffe import JwtSvid, SpiffeId, WorkloadApiClient, X509Source
 from spiffetls import ListenOptions, ServerTlsMode, dial, listen
 from spiffetls.errors import TLSConnectionError
 from spiffetls.tlsconfig.authorize import authorize_id, authorize_one_of
 
 CALL_TIMEOUT = 30.0
-USAGE = "usage: client.py fetch | watch [N] | jwt AUDIENCE | validate AUDIENCE TOKEN | serve ID... | dial ID@ADDRESS..."
+USAGE = "usage: client.py fetch | watch [N] | jwt AUDIENCE | validate AUDIENCE TOKEN | verify AUDIENCE TOKEN | serve ID... | dial ID@ADDRESS..."
 
 
 def show(**line):
@@ -65,6 +65,17 @@ def jwt(audience):
 def validate(audience, token):
     with WorkloadApiClient(default_timeout=CALL_TIMEOUT) as client:
         show(spiffe_id=str(client.validate_jwt_svid(token, audience).spiffe_id))
+
+
+def verify(audience, token):
+    with WorkloadApiClient(default_timeout=CALL_TIMEOUT) as client:
+        bundles = client.fetch_jwt_bundles()
+    domain = JwtSvid.parse_insecure(token, {audience}).spiffe_id.trust_domain
+    bundle = bundles.get_bundle_for_trust_domain(domain)
+    if bundle is None:
+        raise ValueError(f"no JWT bundle of {domain}")
+    svid = JwtSvid.parse_and_validate(token, bundle, {audience})
+    show(spiffe_id=str(svid.spiffe_id), trust_domains=sorted(one.trust_domain.name for one in bundles.bundles))
 
 
 def peer_id(connection):
@@ -122,7 +133,7 @@ def dial_all(*targets):
             show(target=target, **dial_one(source, *target.split("@")))
 
 
-COMMANDS = {"fetch": fetch, "watch": watch, "jwt": jwt, "validate": validate, "serve": serve, "dial": dial_all}
+COMMANDS = {"fetch": fetch, "watch": watch, "jwt": jwt, "validate": validate, "verify": verify, "serve": serve, "dial": dial_all}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
