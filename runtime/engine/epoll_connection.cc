@@ -55,6 +55,12 @@ void EpollConnection::act() {
   if (receiver) receiver.resume();
 }
 
+// Room is asked about once there is none: each time a peer takes bytes there is an event else, and a process that
+// sleeps is woken for nothing.
+int EpollConnection::await_room() {
+  return std::exchange(told_of_room_, true) ? 0 : engine_.watch_room(socket_.get(), *this);
+}
+
 bool EpollConnection::Receive::await_ready() {
   STEEPLE_ASSERT(connection_.receiving_ == nullptr && connection_.socket_);
   if (connection_.cancelled_ != StopReason::kNone) return true;
@@ -130,7 +136,8 @@ bool EpollConnection::Send::attempt() {
     }
     if (sent == 0) {
       connection_.writable_ = false;
-      return false;
+      error_number_ = connection_.await_room();
+      return error_number_ != 0;
     }
     rest_ = rest_.subspan(static_cast<std::size_t>(sent));
   }

@@ -17,6 +17,7 @@ namespace {
 constexpr int kEventsPerBatch = 256;
 constexpr int kBatchesPerTurn = 8;  // a turn leaves the other parts of the loop their share
 constexpr std::size_t kSpareBuffersMax = 4;
+constexpr std::uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
 }  // namespace
 
@@ -51,9 +52,17 @@ std::unique_ptr<EpollConnection> EpollEngine::adopt(FileDescriptor socket) {
 
 int EpollEngine::add(int fd, EpollTarget& target) {
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.events = kReadEvents;
   event.data.ptr = &target;
   return ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
+}
+
+// What has happened by now is reported, too.
+int EpollEngine::watch_room(int fd, EpollTarget& target) {
+  epoll_event event{};
+  event.events = kReadEvents | EPOLLOUT;
+  event.data.ptr = &target;
+  return ::epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, fd, &event) == 0 ? 0 : errno;
 }
 
 void EpollEngine::remove(int fd) { ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr); }
@@ -71,6 +80,7 @@ void EpollEngine::wait_for_events() {
 // First every event is noted, then the waiters run: what one of them ends can be taken off the list by forget().
 void EpollEngine::pump() {
   std::array<epoll_event, kEventsPerBatch> events;
+  ++turn_;
   for (int batch = 0; batch < kBatchesPerTurn; ++batch) {
     const int count = ::epoll_wait(epoll_fd_, events.data(), kEventsPerBatch, 0);
     for (int i = 0; i < count; ++i) {

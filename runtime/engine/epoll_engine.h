@@ -47,6 +47,7 @@ class EpollConnection final : public EpollTarget {
  private:
   bool note(std::uint32_t events) override;
   void act() override;
+  int await_room();
 
   EpollEngine& engine_;
   FileDescriptor socket_;
@@ -57,6 +58,7 @@ class EpollConnection final : public EpollTarget {
   std::uint8_t credit_ = kReceivesPerTurn;
   bool readable_ = true;
   bool writable_ = true;
+  bool told_of_room_ = false;
   bool hung_up_ = false;  // a short read then does not mean that there is no more: the end is still to be read
 };
 
@@ -105,7 +107,9 @@ class EpollConnection::Close {
 
 class EpollIncoming final : public EpollTarget {
  public:
-  static constexpr unsigned kAcceptsPerTurn = 64;
+  // Then others run first: a client that calls without pause on new connections leaves one closed connection behind
+  // with each, and what is accepted faster than it is closed piles up.
+  static constexpr unsigned kAcceptsPerTurn = 16;
   class Next;
   EpollIncoming(EpollEngine& engine, int listener_fd);
   ~EpollIncoming() override;
@@ -117,12 +121,15 @@ class EpollIncoming final : public EpollTarget {
  private:
   bool note(std::uint32_t events) override;
   void act() override;
+  void accept_later();
   EpollEngine& engine_;
   int listener_fd_;
   int register_error_ = 0;
   bool readable_ = true;
   bool open_ = true;
+  bool delayed_ = false;  // until the next turn
   unsigned credit_ = kAcceptsPerTurn;
+  std::uint64_t turn_ = 0;  // the engine's, in which the credit was given
   Next* waiting_ = nullptr;
 };
 
@@ -166,6 +173,7 @@ class EpollEngine {
   struct Attachment;
   EpollEngine(Loop& loop, FileDescriptor epoll);
   int add(int fd, EpollTarget& target);  // 0 or an errno
+  int watch_room(int fd, EpollTarget& target);
   void remove(int fd);
   void wait_for_events();
   void pump();
@@ -184,6 +192,7 @@ class EpollEngine {
   std::vector<EpollTarget*> noted_;
   std::vector<EpollTarget*> delayed_;
   std::size_t users_ = 0;
+  std::uint64_t turn_ = 0;
 };
 
 }  // namespace steeple::runtime

@@ -34,12 +34,20 @@ Task<void> EpollIncoming::close() {
 
 bool EpollIncoming::note(std::uint32_t) {
   readable_ = true;
-  return waiting_ != nullptr;
+  return waiting_ != nullptr && !delayed_;
 }
 
 void EpollIncoming::act() {
-  if (waiting_ == nullptr || !readable_ || !waiting_->attempt()) return;
-  std::exchange(waiting_, nullptr)->waiter_.resume();
+  if (std::exchange(delayed_, false) || turn_ != engine_.turn_) credit_ = kAcceptsPerTurn;
+  turn_ = engine_.turn_;
+  if (waiting_ == nullptr || !readable_) return;
+  if (credit_ == 0) return accept_later();
+  --credit_;
+  if (waiting_->attempt()) std::exchange(waiting_, nullptr)->waiter_.resume();
+}
+
+void EpollIncoming::accept_later() {
+  if (!std::exchange(delayed_, true)) engine_.act_soon(*this);
 }
 
 bool EpollIncoming::Next::await_ready() {
@@ -57,8 +65,7 @@ bool EpollIncoming::Next::await_ready() {
 void EpollIncoming::Next::await_suspend(std::coroutine_handle<> waiter) {
   waiter_ = waiter;
   incoming_.waiting_ = this;
-  incoming_.credit_ = kAcceptsPerTurn;
-  if (incoming_.readable_) incoming_.engine_.act_soon(incoming_);  // out of credit, not of connections
+  if (incoming_.readable_) incoming_.accept_later();  // out of credit, not of connections
   on_stop_.emplace(stop_, [this](StopReason) {
     if (incoming_.waiting_ != this) return;
     incoming_.waiting_ = nullptr;

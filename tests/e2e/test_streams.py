@@ -49,6 +49,22 @@ class Streams(Suite):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn('"streams":2000', done.stdout)
 
+    def test_closed_connections_do_not_pile_up(self):
+        """Clients that call without pause, each time on a new connection: what they have closed is closed here, too, before many more are taken in."""
+        server, agent = self.running_pair()
+        server.create_entry("/workload")
+        agent.wait_for_ids(["/workload"])
+        folder = f"/proc/{agent.process.pid}/fd"
+        before = len(os.listdir(folder))
+        load = self.keep(Process([LOAD, "closed", "--socket", agent.socket, "--clients", 16, "--count", 15000, "--limit", 60], self.home / "closed.log"))
+        most = 0
+        while load.running():
+            most = max(most, len(os.listdir(folder)))
+            time.sleep(0.005)
+        self.assertEqual(load.wait(60), 0, load.log())
+        self.assertLess(most - before, 1000)
+        wait_until(lambda: len(os.listdir(folder)) <= before + 2, 20, lambda: f"{len(os.listdir(folder))} descriptors, {before} before")
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -127,6 +127,55 @@ Task<void> shortage_scenario(Loop& loop, E& engine, const UnixListener& listener
   co_await acceptor.close();
 }
 
+// Each accepted connection brings the next one, as clients do that call without pause.
+Task<void> accept_chain(Acceptor<EpollEngine>& acceptor, std::string path, std::size_t* left, StopToken stop) {
+  std::vector<FileDescriptor> clients;
+  for (;;) {
+    auto accepted = co_await acceptor.accept(stop);
+    if (!accepted) break;
+    co_await accepted->connection->close();
+    if (--*left == 0) break;
+    Result<FileDescriptor> client = connect_unix(path);
+    if (client) clients.push_back(std::move(*client));
+  }
+}
+
+struct NextTurn {
+  Loop& loop;
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiter) { loop.resume_soon(waiter); }
+  void await_resume() const noexcept {}
+};
+
+// Beside connections with so many events that one turn takes several batches of them.
+Task<void> turns_scenario(Loop& loop, EpollEngine& engine, const UnixListener& listener, std::size_t* most_in_a_turn) {
+  TaskGroup group(loop);
+  std::vector<FileDescriptor> peers;
+  for (std::size_t i = 0; i < 600; ++i) {
+    auto [ours, theirs] = socket_pair();
+    group.spawn(serve_one(engine.adopt(std::move(ours)), &group));
+    peers.push_back(std::move(theirs));
+  }
+  Acceptor<EpollEngine> acceptor(engine, listener.fd(), never_refused);
+  std::size_t left = 400;
+  group.spawn(accept_chain(acceptor, listener.path(), &left, group.token()));
+  std::vector<FileDescriptor> first;
+  for (int i = 0; i < 100; ++i) {
+    Result<FileDescriptor> client = connect_unix(listener.path());
+    CHECK(client);
+    if (client) first.push_back(std::move(*client));
+  }
+  for (FileDescriptor& peer : peers) CHECK(::write(peer.get(), "x", 1) == 1);
+  for (std::size_t before = left; before != 0; before = left) {
+    NextTurn turn{loop};
+    co_await turn;
+    *most_in_a_turn = std::max(*most_in_a_turn, before - left);
+  }
+  group.close(StopReason::kShutdown);
+  co_await group.join();
+  co_await acceptor.close();
+}
+
 // An engine whose listener gives what the test says.
 class ScriptedEngine {
  public:
@@ -197,6 +246,18 @@ FOR_BOTH_ENGINES("Acceptor waits out a shortage of descriptors and reports it on
   Loop loop;
   auto engine = make_engine<TestType>(loop);
   if (engine) run_until_done(loop, shortage_scenario(loop, *engine, listener));
+}
+
+// Else what was accepted and closed by its client piles up: closing takes turns, too.
+TEST_CASE("EpollIncoming takes few connections in a turn, however many events there are") {
+  TemporaryDirectory directory;
+  UnixListener listener = listen_at(directory.file("api.sock"));
+  Loop loop;
+  auto engine = make_engine<EpollEngine>(loop);
+  std::size_t most = 0;
+  run_until_done(loop, turns_scenario(loop, *engine, listener, &most));
+  CHECK(most > 0);
+  CHECK(most <= 2 * EpollIncoming::kAcceptsPerTurn);  // those left over from the turn before, and its own
 }
 
 TEST_CASE("Acceptor hangs up on a peer it cannot identify and goes on") {
