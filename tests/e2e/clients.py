@@ -11,9 +11,10 @@ PROGRAMS = {
     "go": [BUILT / "go/client"],
     "python": [BUILT / "python/venv/bin/python", BUILT / "python/client.py"],
     "node": ["node", BUILT / "node/client.js"],
+    "cpp": [BUILT / "cpp/client"],
 }
 LANGUAGES = list(PROGRAMS)
-VERIFIERS = ["go", "python", "node"]  # programs that have `verify`
+VERIFIERS = ["go", "python", "node", "cpp"]  # programs that have `verify`
 ENVOY = BUILT / "envoy/envoy"
 GRPCURL = BUILT / "grpcurl/grpcurl"
 OTHERS = ["nobody", "intruder", "envoy-front", "envoy-back", "envoy-other"]
