@@ -1,6 +1,5 @@
 #include "agent/app/app.h"
 
-#include <limits.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -8,6 +7,7 @@
 #include "agent/app/admin_side.h"
 #include "agent/app/catalog.h"
 #include "agent/app/life.h"
+#include "agent/app/telemetry_side.h"
 #include "agent/cache/bundle_feed.h"
 #include "agent/endpoints/endpoints.h"
 #include "agent/health/health.h"
@@ -15,9 +15,6 @@
 #include "agent/proto/descriptors.h"
 #include "agent/sds/sds_api.h"
 #include "agent/sync/jwt_fetcher.h"
-#include "agent/telemetry/agent_metrics.h"
-#include "agent/telemetry/names.h"
-#include "agent/telemetry/telemetry.h"
 #include "agent/workload_api/jwt_api.h"
 #include "agent/workload_api/workload_api.h"
 #include "runtime/grpc/reflection.h"
@@ -64,9 +61,6 @@ class App {
   SyncerEvents syncer_events();
   BundleSourceOptions bundle_options() const;
   void build_health_listener(const HealthProbe& probe);
-  void build_telemetry();
-  void collect_metrics();
-  attestation::AttestationEvents attestation_events();
   void on_ready();
   void on_signal(int number);
   Task<void> live(Result<void>* ended);
@@ -77,8 +71,7 @@ class App {
   runtime::Loop loop_;
   runtime::StopSource stop_;
   std::unique_ptr<runtime::Signals> signals_;
-  std::optional<Telemetry> telemetry_;
-  std::optional<AgentMetrics> counters_;
+  std::optional<TelemetrySide> telemetry_;
   std::unique_ptr<SocketEngine> engine_;
   std::optional<runtime::WorkerPool> workers_;  // after the probe, which forks
   std::optional<runtime::HttpClient> http_;
@@ -158,9 +151,7 @@ Result<void> App::prepare_process() {
 Result<void> App::choose_engine() {
   STEEPLE_TRY(choice, runtime::choose_backend(policy_of(config_.io_backend)));
   log_.info("Socket engine chosen", {{"io_backend", runtime::to_string(choice.backend)}, {"reason", choice.reason}});
-  telemetry_->metrics()
-      .own_gauge(metric::kIoBackend, {{"backend", std::string(runtime::to_string(choice.backend))}})
-      .set(1);
+  telemetry_->engine_chosen(runtime::to_string(choice.backend));
   STEEPLE_TRY(engine, SocketEngine::create(loop_, choice.backend));
   engine_ = std::move(engine);
   return {};
@@ -216,16 +207,9 @@ SyncerEvents App::syncer_events() {
   };
   events.pass_succeeded = [this] {
     identity_->note_sync_success();
-    counters_->synchronised(1 + syncer_->cache().bundles().federated().size(), syncer_->cache().counts().entries);
+    telemetry_->synchronised(*syncer_);
   };
-  if (!telemetry_->metrics().enabled()) return events;
-  events.entries_fetched = [this](std::string_view status, std::chrono::nanoseconds elapsed) {
-    counters_->entries_fetched(status, elapsed);
-  };
-  events.svids_fetched = [this](std::string_view status, std::chrono::nanoseconds elapsed) {
-    counters_->svids_fetched(status, elapsed);
-  };
-  events.svids_expiring = [this](std::size_t count) { counters_->svids_expiring(count); };
+  telemetry_->add_to(events);
   return events;
 }
 
@@ -241,6 +225,7 @@ void App::build_server_side() {
                   client_options, log_.with_subsystem("manager"));
   tokens_.emplace(loop_, clock_, *server_, jwt_options(), log_);
   syncer_.emplace(loop_, clock_, *workers_, *server_, syncer_options(), syncer_events(), log_);
+  telemetry_->collect_from(*syncer_, *tokens_);
   life_.emplace(
       loop_, *identity_, *server_, *syncer_, catalog_->keys().survives_restart(), [this] { on_ready(); }, log_);
 }
@@ -268,7 +253,7 @@ void App::build_workload_api() {
 
 Result<void> App::build_public_socket() {
   attestors_.emplace(loop_, catalog_->take_workload_attestors(), log_);
-  if (telemetry_->metrics().enabled()) attestors_->on_events(attestation_events());
+  attestors_->on_events(telemetry_->attestation_events());
   callers_.emplace(*attestors_);
   build_workload_api();
   HealthProbe probe;
@@ -324,7 +309,7 @@ Result<void> App::build_admin_socket() {
 Result<void> App::build() {
   STEEPLE_CHECK(prepare_process());
   log_.info("Starting agent", {{"data_dir", config_.data_dir}, {"version", STEEPLE_VERSION}});
-  build_telemetry();
+  telemetry_.emplace(loop_, clock_, config_, log_);
   STEEPLE_CHECK(choose_engine());
   workers_.emplace(loop_, kWorkerThreads, kWorkerQueueMax);
   http_.emplace(loop_, *workers_);
@@ -347,53 +332,6 @@ void App::build_health_listener(const HealthProbe& probe) {
   options.ready_path = settings.ready_path;
   options.apis_enabled = !config_.socket_path.empty();
   health_listener_.emplace(loop_, clock_, std::move(options), probe, log_);
-}
-
-void App::build_telemetry() {
-  const TelemetrySettings& settings = config_.telemetry;
-  TelemetryOptions options;
-  options.prometheus = settings.prometheus;
-  options.prometheus_host = settings.prometheus_host;
-  options.prometheus_port = static_cast<std::uint16_t>(settings.prometheus_port);
-  options.statsd = settings.statsd;
-  options.dogstatsd = settings.dog_statsd;
-  options.trust_domain = config_.trust_domain.name();
-  options.version = STEEPLE_VERSION;
-  options.metrics.prefix = settings.metric_prefix;
-  char host[HOST_NAME_MAX + 1] = {};
-  if (settings.hostname_label && ::gethostname(host, HOST_NAME_MAX) == 0) options.metrics.host = host;
-  if (settings.trust_domain_label) options.metrics.trust_domain = options.trust_domain;
-  options.metrics.allowed_prefixes = settings.allowed_prefixes;
-  options.metrics.blocked_prefixes = settings.blocked_prefixes;
-  options.metrics.allowed_labels = settings.allowed_labels;
-  options.metrics.blocked_labels = settings.blocked_labels;
-  telemetry_.emplace(loop_, clock_, std::move(options), log_);
-  counters_.emplace(telemetry_->metrics());
-  telemetry_->add_collector([this] { collect_metrics(); });
-}
-
-attestation::AttestationEvents App::attestation_events() {
-  attestation::AttestationEvents events;
-  events.attestor = [this](std::string_view attestor, std::string_view status, std::chrono::nanoseconds elapsed) {
-    counters_->attestor_answered(attestor, status, elapsed);
-  };
-  events.caller = [this](std::string_view status, std::size_t selectors, std::chrono::nanoseconds elapsed) {
-    counters_->caller_attested(status, selectors, elapsed);
-  };
-  return events;
-}
-
-void App::collect_metrics() {
-  runtime::Metrics& metrics = telemetry_->metrics();
-  const auto last = syncer_->last_sync();
-  if (!last) return;
-  const CacheCounts counts = syncer_->cache().counts();
-  metrics.gauge(metric::kCacheEntries).set(static_cast<double>(counts.entries));
-  metrics.gauge(metric::kCacheSvids).set(static_cast<double>(counts.svids));
-  metrics.gauge(metric::kJwtCacheSvids).set(static_cast<double>(tokens_->cached()));
-  metrics.own_gauge(metric::kSubscribers).set(static_cast<double>(counts.subscribers));
-  metrics.own_gauge(metric::kExpiredServed).set(static_cast<double>(counts.expired));
-  metrics.own_gauge(metric::kSyncAge).set(std::chrono::duration<double>(clock_.wall_now() - *last).count());
 }
 
 void App::on_ready() {

@@ -1,0 +1,89 @@
+#include "agent/app/telemetry_side.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include "agent/telemetry/names.h"
+
+namespace steeple::agent {
+
+using std::chrono::nanoseconds;
+
+namespace {
+
+TelemetryOptions telemetry_options(const AgentConfig& config) {
+  const TelemetrySettings& settings = config.telemetry;
+  TelemetryOptions options;
+  options.prometheus = settings.prometheus;
+  options.prometheus_host = settings.prometheus_host;
+  options.prometheus_port = static_cast<std::uint16_t>(settings.prometheus_port);
+  options.statsd = settings.statsd;
+  options.dogstatsd = settings.dog_statsd;
+  options.trust_domain = config.trust_domain.name();
+  options.version = STEEPLE_VERSION;
+  options.metrics.prefix = settings.metric_prefix;
+  char host[HOST_NAME_MAX + 1] = {};
+  if (settings.hostname_label && ::gethostname(host, HOST_NAME_MAX) == 0) options.metrics.host = host;
+  if (settings.trust_domain_label) options.metrics.trust_domain = options.trust_domain;
+  options.metrics.allowed_prefixes = settings.allowed_prefixes;
+  options.metrics.blocked_prefixes = settings.blocked_prefixes;
+  options.metrics.allowed_labels = settings.allowed_labels;
+  options.metrics.blocked_labels = settings.blocked_labels;
+  return options;
+}
+
+}  // namespace
+
+TelemetrySide::TelemetrySide(runtime::Loop& loop, const runtime::Clock& clock, const AgentConfig& config,
+                             const runtime::Logger& log)
+    : clock_(clock), telemetry_(loop, clock, telemetry_options(config), log), counters_(telemetry_.metrics()) {}
+
+void TelemetrySide::engine_chosen(std::string_view backend) {
+  telemetry_.metrics().own_gauge(metric::kIoBackend, {{"backend", std::string(backend)}}).set(1);
+}
+
+attestation::AttestationEvents TelemetrySide::attestation_events() {
+  attestation::AttestationEvents events;
+  if (!telemetry_.metrics().enabled()) return events;
+  events.attestor = [this](std::string_view attestor, std::string_view status, nanoseconds elapsed) {
+    counters_.attestor_answered(attestor, status, elapsed);
+  };
+  events.caller = [this](std::string_view status, std::size_t selectors, nanoseconds elapsed) {
+    counters_.caller_attested(status, selectors, elapsed);
+  };
+  return events;
+}
+
+void TelemetrySide::add_to(SyncerEvents& events) {
+  if (!telemetry_.metrics().enabled()) return;
+  events.entries_fetched = [this](std::string_view status, nanoseconds elapsed) {
+    counters_.entries_fetched(status, elapsed);
+  };
+  events.svids_fetched = [this](std::string_view status, nanoseconds elapsed) {
+    counters_.svids_fetched(status, elapsed);
+  };
+  events.svids_expiring = [this](std::size_t count) { counters_.svids_expiring(count); };
+}
+
+void TelemetrySide::synchronised(Syncer& syncer) {
+  counters_.synchronised(1 + syncer.cache().bundles().federated().size(), syncer.cache().counts().entries);
+}
+
+void TelemetrySide::collect_from(Syncer& syncer, const JwtFetcher& tokens) {
+  telemetry_.add_collector([this, &syncer, &tokens] { collect(syncer, tokens); });
+}
+
+void TelemetrySide::collect(Syncer& syncer, const JwtFetcher& tokens) {
+  runtime::Metrics& metrics = telemetry_.metrics();
+  const auto last = syncer.last_sync();
+  if (!last) return;
+  const CacheCounts counts = syncer.cache().counts();
+  metrics.gauge(metric::kCacheEntries).set(static_cast<double>(counts.entries));
+  metrics.gauge(metric::kCacheSvids).set(static_cast<double>(counts.svids));
+  metrics.gauge(metric::kJwtCacheSvids).set(static_cast<double>(tokens.cached()));
+  metrics.own_gauge(metric::kSubscribers).set(static_cast<double>(counts.subscribers));
+  metrics.own_gauge(metric::kExpiredServed).set(static_cast<double>(counts.expired));
+  metrics.own_gauge(metric::kSyncAge).set(std::chrono::duration<double>(clock_.wall_now() - *last).count());
+}
+
+}  // namespace steeple::agent

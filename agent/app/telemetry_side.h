@@ -1,0 +1,41 @@
+// What the agent measures of itself: the parts' events become counters, their state gauges, once a second
+// (config-cli 6). Owned by the app and made before the parts, which it outlives; stop() before it goes. I/O thread
+// only.
+#pragma once
+
+#include "agent/config/agent_config.h"
+#include "agent/sync/jwt_fetcher.h"
+#include "agent/sync/syncer.h"
+#include "agent/telemetry/agent_metrics.h"
+#include "agent/telemetry/telemetry.h"
+#include "attestation/workload/engine.h"
+
+namespace steeple::agent {
+
+class TelemetrySide {
+ public:
+  // References outlive the object.
+  TelemetrySide(runtime::Loop& loop, const runtime::Clock& clock, const AgentConfig& config,
+                const runtime::Logger& log);
+
+  runtime::grpc::CallObserver* calls() { return telemetry_.calls(); }
+  void engine_chosen(std::string_view backend);
+  attestation::AttestationEvents attestation_events();
+  // Adds what is counted of the synchronisation to `events`, which may have handlers of their own.
+  void add_to(SyncerEvents& events);
+  // After a pass of the synchronisation.
+  void synchronised(Syncer& syncer);
+  // Both outlive stop().
+  void collect_from(Syncer& syncer, const JwtFetcher& tokens);
+
+  void start() { telemetry_.start(); }
+  runtime::Task<void> stop() { return telemetry_.stop(); }
+
+ private:
+  void collect(Syncer& syncer, const JwtFetcher& tokens);
+  const runtime::Clock& clock_;
+  Telemetry telemetry_;
+  AgentMetrics counters_;
+};
+
+}  // namespace steeple::agent
