@@ -29,8 +29,8 @@ def selector(name):
     return f"unix:gid:{group_of(name)}"
 
 
-def spiffe_id(name):
-    return f"spiffe://{TRUST_DOMAIN}/{name}"
+def spiffe_id(name, trust_domain=TRUST_DOMAIN):
+    return f"spiffe://{trust_domain}/{name}"
 
 
 def as_workload(name):

@@ -2,6 +2,7 @@
 import signal
 import unittest
 
+import authorities
 import tokens
 from clients import LANGUAGES, VERIFIERS, Call, Service, as_workload, selector, spiffe_id, wait_until_served
 from harness import Suite, TRUST_DOMAIN, wait_until
@@ -122,7 +123,7 @@ class Tokens(World):
         fresh = self.fetch_all(agent, "web")
         self.assertEqual({tokens.part(token, 0)["kid"] for token in fresh.values()}, {prepared})
         self.assert_taken(agent, "web", fresh, 2)
-        old = tokens.authority(server, "Old")
+        old = authorities.authority(server, "JWT", "Old")
         for command in ("taint", "revoke"):
             server.command(f"localauthority jwt {command}", "-authorityID", old)
         wait_until(lambda: old not in tokens.fetch(agent, "db", **as_workload(LANGUAGES[0]))[1], 20, "the revoked key is still handed out")

@@ -1,9 +1,9 @@
 """What the suites do with JWT-SVIDs: read them, fetch them by the agent's command line, rotate the authority that signs them."""
 import base64
 import json
-import re
 import subprocess
 
+from authorities import authority
 from harness import PATIENCE, TRUST_DOMAIN, wait_until
 
 
@@ -28,14 +28,9 @@ def fetch(agent, audience, *extra, **child):
     return [svid["svid"] for svid in svids["svids"]], [key["kid"] for key in keys]
 
 
-def authority(server, slot):
-    shown = server.command("localauthority jwt show").stdout
-    return re.search(rf"{slot} JWT authority:\n  Authority ID: (\S+)", shown).group(1)
-
-
 def prepare_authority(server, agent, **child):
     """Has the server make the next key, waits until the agent hands it out, and gives its id. `child` is who asks the agent."""
     server.command("localauthority jwt prepare")
-    prepared = authority(server, "Prepared")
+    prepared = authority(server, "JWT", "Prepared")
     wait_until(lambda: prepared in fetch(agent, "db", **child)[1], 20, "the prepared key is not in the agent's bundle")
     return prepared
