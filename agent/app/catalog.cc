@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "agent/config/expand_env.h"
 #include "agent/keys/disk_key_manager.h"
 #include "agent/keys/memory_key_manager.h"
 #include "attestation/node/table.h"
@@ -52,6 +53,9 @@ attestation::K8sConfig k8s_config(K8sAttestorKeys keys) {
   config.disable_container_selectors = keys.disable_container_selectors;
   config.use_new_container_locator = keys.use_new_container_locator;
   config.verbose_container_locator_logs = keys.verbose_container_locator_logs;
+  config.enable_namespace_labels = keys.enable_namespace_labels;
+  config.api_server_cache = keys.api_server_cache;
+  config.environment = process_environment();
   return config;
 }
 

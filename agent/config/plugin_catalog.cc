@@ -114,7 +114,18 @@ Logger plugin_log(const PluginConfig& plugin, const Logger& log) {
       {{"external", !plugin.command.empty()}, {"plugin_name", plugin.name}, {"plugin_type", plugin.type}});
 }
 
+std::string unknown_names(hcl::UnknownKeys unknown) {
+  unknown.fatal.insert(unknown.fatal.end(), unknown.unnoticed.begin(), unknown.unnoticed.end());
+  std::sort(unknown.fatal.begin(), unknown.fatal.end());
+  return fmt::format("{}", fmt::join(unknown.fatal, ","));
+}
+
 }  // namespace
+
+std::string unknown_keys_complaint(hcl::UnknownKeys unknown) {
+  const std::string names = unknown_names(std::move(unknown));
+  return names.empty() ? names : "unknown configurations detected: " + names;
+}
 
 Result<void> read_plugin_keys(const PluginConfig& plugin, const Logger& log, const PluginKeysReader& keys) {
   const auto invalid = [](std::string_view what) {
@@ -138,12 +149,9 @@ Result<void> read_plugin_keys(const PluginConfig& plugin, const Logger& log, con
       for (const std::string& path : notes.old_booleans) {
         plugin_log(plugin, log).warning(kOldBooleanWarning, {{"key", path}});
       }
-      hcl::UnknownKeys unknown = reader->unknown_keys();
-      unknown.fatal.insert(unknown.fatal.end(), unknown.unnoticed.begin(), unknown.unnoticed.end());
-      std::sort(unknown.fatal.begin(), unknown.fatal.end());
-      const std::string names = fmt::format("{}", fmt::join(unknown.fatal, ","));
+      const std::string names = unknown_names(reader->unknown_keys());
       if (!names.empty() && keys.unknown == UnknownPluginKeys::kRefused) {
-        return invalid("unknown configurations detected: " + names);
+        return invalid(unknown_keys_complaint(reader->unknown_keys()));
       }
       if (!names.empty()) plugin_log(plugin, log).warning("Unknown configuration ignored", {{"keys", names}});
     }

@@ -86,6 +86,8 @@ struct K8sAttestorKeys {  // attestation 1.1, defaults and the environment fille
   bool disable_container_selectors = false;
   bool use_new_container_locator = true;
   bool verbose_container_locator_logs = false;
+  bool enable_namespace_labels = false;
+  bool api_server_cache = false;  // experimental.api_server.cache.enabled
   std::int64_t max_poll_attempts = 60;
   std::chrono::nanoseconds poll_retry_interval = std::chrono::milliseconds(500);
   std::chrono::nanoseconds reload_interval = std::chrono::minutes(1);

@@ -44,12 +44,7 @@ std::string RawKeys::complain() const {
 }  // namespace
 
 Result<DockerAttestorKeys> docker_attestor_keys(const PluginConfig& plugin, const runtime::Logger& log) {
-  RawKeys raw;
-  STEEPLE_CHECK(
-      read_plugin_keys(plugin, log,
-                       {"unable to decode configuration", [&](hcl::ObjectReader& reader) { return raw.read(reader); },
-                        [&] { return raw.complain(); }, UnknownPluginKeys::kRefused}));
-  return std::move(raw.keys);
+  return read_checked_keys<RawKeys>(plugin, log);
 }
 
 }  // namespace steeple::agent

@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-#include "agent/config/plugin_keys.h"
+#include "agent/config/plugin_k8s_experimental.h"
 #include "runtime/core/go_text.h"
 
 namespace steeple::agent {
@@ -21,7 +21,8 @@ struct RawKeys {
   K8sAttestorKeys keys;
   std::int64_t read_only_port = 0, secure_port = 0;
   std::string poll_retry_interval, reload_interval, pod_index_max_age, node_name_env;
-  bool namespace_labels = false, sigstore = false, experimental = false;
+  bool sigstore = false;
+  K8sExperimental experimental;
 
   Result<void> read(hcl::ObjectReader& reader);
   std::string complain();
@@ -58,9 +59,11 @@ Result<void> RawKeys::read_flags(hcl::ObjectReader& reader) {
   STEEPLE_CHECK(reader.read("disable_container_selectors", keys.disable_container_selectors));
   STEEPLE_CHECK(reader.read("use_new_container_locator", keys.use_new_container_locator));
   STEEPLE_CHECK(reader.read("verbose_container_locator_logs", keys.verbose_container_locator_logs));
-  STEEPLE_CHECK(reader.read("enable_namespace_labels", namespace_labels));
+  STEEPLE_CHECK(reader.read("enable_namespace_labels", keys.enable_namespace_labels));
   sigstore = reader.read_raw("sigstore").has_value();
-  experimental = reader.read_raw("experimental").has_value();
+  STEEPLE_CHECK(
+      reader.read_block("experimental", [this](hcl::ObjectReader& block) { return experimental.read(block); }));
+  keys.api_server_cache = experimental.cache_enabled;
   return {};
 }
 
@@ -68,17 +71,16 @@ std::string RawKeys::missing_feature() const {
   const auto refuse = [](std::string_view key) {
     return fmt::format("{} is not available in this version of Steeple", key);
   };
-  if (experimental) return refuse("experimental");
+  if (experimental.broker) return refuse("experimental.broker");
   if (sigstore) return refuse("sigstore");
-  if (namespace_labels) return refuse("enable_namespace_labels");
   return {};
 }
 
 std::string RawKeys::conflict() const {
   if (!keys.disable_kubelet_client) return {};
   const std::pair<std::string_view, bool> set[] = {
-      {"kubelet_read_only_port", read_only_port != 0},
-      {"kubelet_secure_port", secure_port != 0},
+      {"kubelet_read_only_port", read_only_port > 0},
+      {"kubelet_secure_port", secure_port > 0},
       {"kubelet_ca_path", !keys.kubelet_ca_path.empty()},
       {"skip_kubelet_verification", keys.skip_kubelet_verification},
       {"token_path", !keys.token_path.empty()},
@@ -92,7 +94,7 @@ std::string RawKeys::conflict() const {
   for (const auto& [key, is_set] : set) {
     if (is_set) return fmt::format("disable_kubelet_client cannot be used with {}", key);
   }
-  return {};
+  return experimental.scope_complaint();
 }
 
 std::string RawKeys::take_durations() {
@@ -127,7 +129,7 @@ void RawKeys::fill_defaults() {
 }
 
 std::string RawKeys::complain() {
-  for (std::string bad : {missing_feature(), conflict(), take_durations(), take_ports()}) {
+  for (std::string bad : {experimental.complaint(), conflict(), take_durations(), take_ports(), missing_feature()}) {
     if (!bad.empty()) return bad;
   }
   fill_defaults();
@@ -137,12 +139,7 @@ std::string RawKeys::complain() {
 }  // namespace
 
 Result<K8sAttestorKeys> k8s_attestor_keys(const PluginConfig& plugin, const runtime::Logger& log) {
-  RawKeys raw;
-  STEEPLE_CHECK(
-      read_plugin_keys(plugin, log,
-                       {"unable to decode configuration", [&](hcl::ObjectReader& reader) { return raw.read(reader); },
-                        [&] { return raw.complain(); }, UnknownPluginKeys::kRefused}));
-  return std::move(raw.keys);
+  return read_checked_keys<RawKeys>(plugin, log);
 }
 
 }  // namespace steeple::agent

@@ -102,6 +102,7 @@ class Manifests(unittest.TestCase):
         self.assertEqual(rules, {
             ("base.yaml", "spire-agent"): [{"apiGroups": [""], "resources": ["nodes/pods"], "verbs": ["get"]}],
             ("rbac-before-1.33.yaml", "spire-agent"): [{"apiGroups": [""], "resources": ["nodes/proxy"], "verbs": ["get"]}],
+            ("rbac-namespace-labels.yaml", "spire-agent-namespaces"): [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch"]}],
             ("server-rbac.yaml", "spire-server"): [{"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
                                                    {"apiGroups": [""], "resources": ["pods", "nodes"], "verbs": ["get"]}],
             ("server-rbac.yaml", "spire-server-bundle"): [{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["spire-bundle"], "verbs": ["get", "patch"]}]})

@@ -1,4 +1,4 @@
-"""A stand-in for a Kubernetes API server: TokenReview, pods, nodes, ConfigMaps, webhooks and API services, over TLS with client certificates and
+"""A stand-in for a Kubernetes API server: TokenReview, pods, nodes, namespaces, ConfigMaps, webhooks and API services, watches of them, over TLS with client certificates and
 bearer tokens, in the JSON and the words of a real one. It also makes the service account tokens it reviews."""
 import base64
 import http.server
@@ -71,12 +71,16 @@ class ApiServer:
         self.lock = threading.Lock()
         self.version = 1000
         self.objects = {}  # path -> object
+        self.events = []  # (version, type, path, object), oldest first
+        self.changed = threading.Condition(self.lock)
+        self.expired = 0  # a watch from this version or before is 410 Gone
         self.tokens = {}  # service account token -> what it says
         self.users = {}  # bearer token of a caller -> user
         self.rights = {"spire-server": {("create", "tokenreviews"), ("get", "pods"), ("get", "nodes"), ("get", "configmaps"), ("patch", "configmaps"),
                                         ("create", "configmaps"), ("list", "mutatingwebhookconfigurations"), ("patch", "mutatingwebhookconfigurations"),
                                         ("list", "validatingwebhookconfigurations"), ("patch", "validatingwebhookconfigurations"), ("list", "apiservices"),
-                                        ("patch", "apiservices")}}
+                                        ("patch", "apiservices")},
+                       "spire-agent": {(verb, "namespaces") for verb in ("get", "list", "watch")}}
         self.requests = []  # (method, path, body)
         self.before_patch = None  # called once before the next patch is judged
         self.answer = None  # (status, body) for everything
@@ -138,8 +142,25 @@ class ApiServer:
             metadata = value.setdefault("metadata", {})
             metadata.setdefault("uid", str(uuid.uuid4()))
             metadata.update(name=path.rsplit("/", 1)[1], resourceVersion=str(self.version))
+            self.tell("MODIFIED" if path in self.objects else "ADDED", path, value)
             self.objects[path] = value
             return value
+
+    def tell(self, what, path, value):
+        self.events.append((self.version, what, path, json.loads(json.dumps(value))))
+        self.changed.notify_all()
+
+    def remove(self, path):
+        with self.lock:
+            self.version += 1
+            self.tell("DELETED", path, self.objects.pop(path))
+
+    def expire(self):
+        """Every watch is told 410 Gone, once."""
+        with self.lock:
+            self.version += 1
+            self.expired = self.version
+            self.changed.notify_all()
 
     def object(self, path):
         with self.lock:
@@ -147,6 +168,9 @@ class ApiServer:
 
     def put_node(self, name, labels=None):
         return self.put(f"/api/v1/nodes/{name}", {"kind": "Node", "apiVersion": "v1", "metadata": {"labels": labels or {}}})
+
+    def put_namespace(self, name, **labels):
+        return self.put(f"/api/v1/namespaces/{name}", {"kind": "Namespace", "apiVersion": "v1", "metadata": {"labels": labels}, "spec": {"finalizers": ["kubernetes"]}})
 
     def put_pod(self, name, namespace="spire", node="node-1", labels=None):
         return self.put(f"/api/v1/namespaces/{namespace}/pods/{name}", {
@@ -224,7 +248,10 @@ users:
             return 401, status_object("Unauthorized", "Unauthorized", 401)
         resource, name, namespace = parts_of(url.path)
         group = url.path.split("/")[2] if url.path.startswith("/apis/") else ""
-        verb = {"POST": "create", "PATCH": "patch"}.get(method, "get" if name else "list")
+        query = urllib.parse.parse_qs(url.query)
+        verb = {"POST": "create", "PATCH": "patch"}.get(method, "get" if name else "watch" if "watch" in query else "list")
+        if url.path in DISCOVERY:
+            return 200, DISCOVERY[url.path]
         if (verb, resource) not in self.rights.get(user, ()):
             what = f'{resource}{"." + group if group else ""}{f" {json.dumps(name)}" if name else ""} is forbidden: User "{user}" cannot {verb} resource "{resource}"'
             where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
@@ -232,14 +259,32 @@ users:
         if resource == "tokenreviews":
             review = review_of(body)
             return 201, {**review, "status": self.review(review["spec"])}
-        return self.store(verb, url, resource, name, body, headers)
+        if verb == "watch":
+            return 200, self.watch(url.path, query, "as=Partial" in headers.get("Accept", ""))
+        status, answer = self.store(verb, url, resource, name, body, headers)
+        return status, partial(answer) if status == 200 and "as=Partial" in headers.get("Accept", "") else answer
+
+    def watch(self, path, query, metadata_only):
+        """The events after the version, until the time is over or the server stops."""
+        seen, end, server = int(query["resourceVersion"][0]), time.monotonic() + int(query["timeoutSeconds"][0]), self.server
+        while time.monotonic() < end and self.server is server:
+            with self.lock:
+                self.changed.wait_for(lambda: self.version > seen or self.expired > seen, 0.1)
+                if self.expired > seen:
+                    yield {"type": "ERROR", "object": status_object(f"too old resource version: {seen} ({self.version})", "Expired", 410)}
+                    return
+                news = [event for event in self.events if event[0] > seen]
+                seen = self.version
+            for _, what, changed, value in news:
+                if changed.rsplit("/", 1)[0] == path and selected(value, query):
+                    yield {"type": what, "object": partial(value) if metadata_only else value}
 
     def store(self, verb, url, resource, name, body, headers):
         if verb == "list":
-            label, _, value = urllib.parse.parse_qs(url.query).get("labelSelector", ["="])[0].partition("=")
+            query = urllib.parse.parse_qs(url.query)
             with self.lock:
-                items = [item for path, item in self.objects.items() if path.rsplit("/", 1)[0] == url.path and item["metadata"].get("labels", {}).get(label) == value]
-            return 200, {"kind": "List", "metadata": {}, "items": items}
+                items = [item for path, item in self.objects.items() if path.rsplit("/", 1)[0] == url.path and selected(item, query)]
+                return 200, {"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": str(self.version)}, "items": items}
         if verb == "create":
             created = json.loads(body)
             path = f'{url.path}/{created["metadata"]["name"]}'
@@ -261,6 +306,25 @@ users:
             return 409, status_object(f'Operation cannot be fulfilled on {resource} "{name}": the object has been modified; please apply your changes to the '
                                       "latest version and try again", "Conflict", 409)
         return 200, self.put(url.path, merged(found, patch))
+
+
+DISCOVERY = {
+    "/api": {"kind": "APIVersions", "versions": ["v1"]},
+    "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
+    "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": [
+        {"name": "namespaces", "singularName": "namespace", "namespaced": False, "kind": "Namespace", "verbs": ["get", "list", "watch"]}]}}
+
+
+def selected(item, query):
+    label, _, value = query.get("labelSelector", [""])[0].partition("=")
+    return not label or item["metadata"].get("labels", {}).get(label) == value
+
+
+def partial(value):
+    """The metadata of an object, or of a list's."""
+    if "items" in value:
+        return {**value, "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "items": [partial(item) for item in value["items"]]}
+    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": value["metadata"]}
 
 
 def parts_of(path):
@@ -295,12 +359,24 @@ def handler_of(api):
             api.requests.append((self.command, self.path, body))
             api.going.wait(60)
             status, answer = api.respond(self.command, self.path, self.headers, body, self.request.getpeercert())
+            if not isinstance(answer, (bytes, dict)):
+                return self.stream(answer)
             text = answer if isinstance(answer, bytes) else json.dumps(answer, separators=(",", ":")).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
+
+        def stream(self, events):
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for event in events:
+                text = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(text), text))
+            self.wfile.write(b"0\r\n\r\n")
 
         do_GET = do_POST = do_PATCH = answer
 

@@ -1,6 +1,10 @@
 #include "attestation/workload/k8s/k8s_attestor.h"
 
+#include <fmt/format.h>
+
+#include "attestation/kube/cluster_api.h"
 #include "attestation/workload/k8s/locate.h"
+#include "runtime/core/go_text.h"
 
 namespace steeple::attestation {
 
@@ -13,6 +17,21 @@ using runtime::Result;
 using runtime::StopToken;
 using runtime::Task;
 
+namespace {
+
+constexpr unsigned kNamespaceRequestsMax = 4;  // at once
+
+std::unique_ptr<NamespaceLabels> make_namespace_labels(const K8sConfig& config, runtime::Loop& loop,
+                                                       const Logger& log) {
+  if (!config.enable_namespace_labels) return nullptr;
+  const unsigned threads = config.api_server_cache ? 1 : kNamespaceRequestsMax;
+  auto api = std::make_unique<ClusterApi>(loop, config.environment, threads);
+  if (config.api_server_cache) return std::make_unique<CachedNamespaceLabels>(loop, std::move(api), log);
+  return std::make_unique<LiveNamespaceLabels>(loop, std::move(api));
+}
+
+}  // namespace
+
 Result<std::unique_ptr<WorkloadAttestor>> K8sAttestor::make(K8sConfig config, runtime::Loop& loop, const Logger& log) {
   auto kubelet = std::make_unique<KubeletClient>(loop, config.kubelet, log);
   if (!config.disable_kubelet_client) {
@@ -21,16 +40,24 @@ Result<std::unique_ptr<WorkloadAttestor>> K8sAttestor::make(K8sConfig config, ru
     }
   }
   LocateContainer locate = make_container_locator(config, log);
-  return std::make_unique<K8sAttestor>(std::move(config), loop, std::move(locate), std::move(kubelet), log);
+  auto labels = make_namespace_labels(config, loop, log);
+  return std::make_unique<K8sAttestor>(std::move(config), loop, std::move(locate), std::move(kubelet),
+                                       std::move(labels), log);
 }
 
 K8sAttestor::K8sAttestor(K8sConfig config, runtime::Loop& loop, LocateContainer locate,
-                         std::unique_ptr<PodSource> source, const Logger& log)
+                         std::unique_ptr<PodSource> source, std::unique_ptr<NamespaceLabels> labels, const Logger& log)
     : config_(std::move(config)),
       loop_(loop),
       locate_(std::move(locate)),
       log_(log),
-      pods_(loop, std::move(source), {config_.poll_retry_interval, config_.pod_index_max_age}, log) {}
+      pods_(loop, std::move(source), {config_.poll_retry_interval, config_.pod_index_max_age}, log),
+      labels_(std::move(labels)) {}
+
+Task<void> K8sAttestor::close() {
+  co_await pods_.close();
+  if (labels_) co_await labels_->close();
+}
 
 Task<Result<Selectors>> K8sAttestor::attest(const ProcessHandle& process, Deadline deadline, StopToken stop) {
   if (config_.disable_kubelet_client) co_return Error(ErrorCode::kFailedPrecondition, "kubelet client is disabled");
@@ -40,7 +67,7 @@ Task<Result<Selectors>> K8sAttestor::attest(const ProcessHandle& process, Deadli
 }
 
 K8sAttestor::Found K8sAttestor::look_up(const PodIndex* index, const ContainerIds& query) const {
-  if (index == nullptr) return std::optional<Selectors>();
+  if (index == nullptr) return std::optional<PodMatch>();
   return index->find(query, !config_.disable_container_selectors);
 }
 
@@ -69,6 +96,19 @@ void K8sAttestor::log_retry(const Logger& log, const Error* fetch_error) const {
 }
 
 Task<Result<Selectors>> K8sAttestor::find(ContainerIds query, Deadline deadline, StopToken stop) {
+  STEEPLE_CO_TRY(pod, co_await find_pod(query, deadline, stop));
+  if (!labels_) co_return std::move(pod.selectors);
+  Result<KubeLabels> labels = co_await labels_->of(pod.name_space, deadline, stop);
+  if (!labels && (stop.stop_requested() || deadline.passed(loop_.now()))) co_return std::move(labels.error());
+  if (!labels) {
+    co_return Error(ErrorCode::kInternal, fmt::format("unable to get namespace labels for {}: {}",
+                                                      runtime::go_quote(pod.name_space), labels.error().message()));
+  }
+  pod.selectors.merge(namespace_selectors(*labels));
+  co_return std::move(pod.selectors);
+}
+
+Task<Result<PodMatch>> K8sAttestor::find_pod(const ContainerIds& query, Deadline deadline, StopToken stop) {
   if (query.below_user_manager) {
     co_return Error(ErrorCode::kFailedPrecondition,
                     "the container's names stand below a user's service manager, where that user chooses all names");
@@ -98,7 +138,7 @@ Task<Result<Selectors>> K8sAttestor::find(ContainerIds query, Deadline deadline,
       co_return std::move(fetched.error());
     } else if (known) {
       pods_.note_outage_answer();
-      co_return Selectors(**old);
+      co_return PodMatch(**old);
     }
     const Error* fetch_error = fetched ? nullptr : &fetched.error();
     const std::int64_t attempt = attempts.count(loop_.now());

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "attestation/kube/access.h"
+
 namespace steeple::attestation {
 
 inline constexpr char kServiceAccountToken[] = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -33,6 +35,9 @@ struct K8sConfig {
   bool disable_container_selectors = false;
   bool use_new_container_locator = true;
   bool verbose_container_locator_logs = false;
+  bool enable_namespace_labels = false;
+  bool api_server_cache = false;  // experimental.api_server.cache.enabled
+  Environment environment = [](const std::string&) { return std::optional<std::string>(); };
 };
 
 }  // namespace steeple::attestation

@@ -19,7 +19,6 @@ namespace steeple::attestation {
 
 inline constexpr std::chrono::seconds kKubeletTimeout{10};
 inline constexpr std::size_t kPodListBytesMax = 64 * 1024 * 1024;
-inline constexpr std::size_t kCredentialBytesMax = 1024 * 1024;
 inline constexpr std::size_t kRefusalTextMax = 1024;  // of a body, in an error
 
 // What fetches an index; an interface, so that the pod list is tested without a kubelet.

@@ -169,6 +169,7 @@ Pod PodParser::parse(std::string_view json) {
   }
   pod.terminal = fields.phase == "Succeeded" || fields.phase == "Failed";
   if (pod.terminal) return pod;
+  pod.name_space = fields.ns;
   pod.selectors = pod_selectors(fields);
   add_containers(fields.containers, pod);
   add_containers(fields.init_containers, pod);

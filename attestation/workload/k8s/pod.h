@@ -18,6 +18,7 @@ struct PodContainer {
 
 struct Pod {
   std::string uid;
+  std::string name_space;
   bool terminal = false;  // its containers have ended for good
   std::string broken;     // not empty: why it cannot be decoded
   Selectors selectors;    // those of the pod

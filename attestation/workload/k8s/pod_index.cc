@@ -44,7 +44,7 @@ Result<void> PodIndex::check_containers(const ContainerIds& query) const {
   return {};
 }
 
-Result<std::optional<Selectors>> PodIndex::find(const ContainerIds& query, bool container_selectors) const {
+Result<std::optional<PodMatch>> PodIndex::find(const ContainerIds& query, bool container_selectors) const {
   if (!query.pod_uid.empty()) STEEPLE_CHECK(check_pods(query, nullptr));
   const Place* found = nullptr;
   const auto [first, last] = by_container_.equal_range(query.container_id);
@@ -58,18 +58,18 @@ Result<std::optional<Selectors>> PodIndex::find(const ContainerIds& query, bool 
     const Pod& pod = *pods_[found->pod];
     STEEPLE_CHECK(check_pods(query, &pod));
     STEEPLE_CHECK(check_containers(query));
-    Selectors selectors = pod.selectors;
-    if (container_selectors) selectors.merge(pod.containers[found->container].selectors);
-    return std::optional(std::move(selectors));
+    PodMatch match{pod.selectors, pod.name_space};
+    if (container_selectors) match.selectors.merge(pod.containers[found->container].selectors);
+    return std::optional(std::move(match));
   }
   const auto known = query.pod_uid.empty() ? by_uid_.end() : by_uid_.find(query.pod_uid);
-  if (known == by_uid_.end()) return std::optional<Selectors>();
+  if (known == by_uid_.end()) return std::optional<PodMatch>();
   const Pod& pod = *pods_[known->second];
   if (!pod.broken.empty()) {
     return Error(ErrorCode::kUnavailable, "unable to decode pod info from kubelet response: " + pod.broken);
   }
-  if (container_selectors) return std::optional<Selectors>();
-  return std::optional(pod.selectors);
+  if (container_selectors) return std::optional<PodMatch>();
+  return std::optional(PodMatch{pod.selectors, pod.name_space});
 }
 
 PodListReader::PodListReader() : splitter_([this](std::string_view json) { take(json); }) { begin(); }

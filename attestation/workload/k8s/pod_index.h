@@ -17,6 +17,12 @@
 
 namespace steeple::attestation {
 
+// What an index knows of a container.
+struct PodMatch {
+  Selectors selectors;
+  std::string name_space;
+};
+
 class PodIndex {
  public:
   void add(std::shared_ptr<const Pod> pod);
@@ -24,7 +30,7 @@ class PodIndex {
   // Nothing: no such container. kFailedPrecondition: the names were made inside a pod or container that this node
   // knows, and are not its own. kInternal: two pods have it. kUnavailable: the pod is known and cannot be decoded.
   // Without container selectors a known pod answers for containers that its status does not list.
-  runtime::Result<std::optional<Selectors>> find(const ContainerIds& query, bool container_selectors) const;
+  runtime::Result<std::optional<PodMatch>> find(const ContainerIds& query, bool container_selectors) const;
 
   std::size_t pods() const { return by_uid_.size(); }
   std::size_t containers() const { return by_container_.size(); }

@@ -1,6 +1,6 @@
 // k8s_sat and k8s_psat (attestation 3.3, 3.4): an API server says whose token the agent showed, or for k8s_sat the keys
-// that sign them. k8s_sat names each
-// attestation anew and cannot attest again; k8s_psat names the agent by its node, and can.
+// that sign them. k8s_sat names each attestation anew and cannot attest again; k8s_psat names the agent by its node,
+// and can.
 #pragma once
 
 #include <set>

@@ -1,33 +1,18 @@
 #include "deploy/devserver/kube/objects.h"
 
-#include <simdjson.h>
-
+#include "attestation/kube/object_json.h"
 #include "runtime/core/log.h"
 
 namespace steeple::devserver {
 namespace {
 
-using runtime::Error;
-using runtime::ErrorCode;
+using attestation::object_json::element;
+using attestation::object_json::labels_of;
+using attestation::object_json::malformed;
+using attestation::object_json::parse;
+using attestation::object_json::text_of;
 using runtime::json_string;
 using runtime::Result;
-using simdjson::dom::element;
-
-Error malformed(std::string_view what) {
-  return Error(ErrorCode::kMalformed, std::string("malformed answer of the API server: ") + std::string(what));
-}
-
-// What is absent or of another type is an error value of the library, and is passed over by what reads it.
-using Found = simdjson::simdjson_result<element>;
-
-std::string text_of(element value) {
-  std::string_view text;
-  return value.get_string().get(text) ? std::string() : std::string(text);
-}
-std::string text_of(Found value) {
-  element found;
-  return value.get(found) ? std::string() : text_of(found);
-}
 
 std::vector<std::string> texts_of(element value) {
   std::vector<std::string> texts;
@@ -35,22 +20,6 @@ std::vector<std::string> texts_of(element value) {
   if (value.get_array().get(items)) return texts;
   for (element item : items) texts.push_back(text_of(item));
   return texts;
-}
-
-std::map<std::string, std::string, std::less<>> labels_of(element object) {
-  std::map<std::string, std::string, std::less<>> labels;
-  simdjson::dom::object found;
-  if (object["metadata"]["labels"].get_object().get(found)) return labels;
-  for (auto [key, value] : found) labels.emplace(key, text_of(value));
-  return labels;
-}
-
-// Parses one object. The parser owns what the returned element points into.
-Result<element> parse(simdjson::dom::parser& parser, std::string_view json) {
-  element root;
-  if (auto error = parser.parse(json.data(), json.size()).get(root)) return malformed(simdjson::error_message(error));
-  if (!root.is_object()) return malformed("not an object");
-  return root;
 }
 
 }  // namespace
@@ -101,13 +70,6 @@ Result<KubeNode> parse_node(std::string_view json) {
   node.uid = text_of(root["metadata"]["uid"]);
   node.labels = labels_of(root);
   return node;
-}
-
-std::string status_message(std::string_view json) {
-  simdjson::dom::parser parser;
-  Result<element> root = parse(parser, json);
-  if (!root || text_of((*root)["kind"]) != "Status") return {};
-  return text_of((*root)["message"]);
 }
 
 }  // namespace steeple::devserver

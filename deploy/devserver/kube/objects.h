@@ -36,7 +36,4 @@ runtime::Result<TokenReview> parse_token_review(std::string_view json);
 runtime::Result<KubePod> parse_pod(std::string_view json);
 runtime::Result<KubeNode> parse_node(std::string_view json);
 
-// The message of a Status object; empty when the text is none.
-std::string status_message(std::string_view json);
-
 }  // namespace steeple::devserver

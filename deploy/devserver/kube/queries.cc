@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "runtime/core/go_text.h"
 #include "runtime/core/secret_bytes.h"
@@ -27,21 +26,6 @@ bool any_of(const std::vector<std::string>& wanted, const std::vector<std::strin
 Error required(std::string_view what) { return Error(ErrorCode::kInternal, fmt::format("empty {}", what)); }
 
 }  // namespace
-
-std::string path_segment(std::string_view name) {
-  std::string segment;
-  for (char c : name) {
-    bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) {
-      segment += c;
-    } else {
-      segment += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  // A segment of dots alone would walk through the path.
-  if (segment == "." || segment == "..") return segment == "." ? "%2E" : "%2E%2E";
-  return segment;
-}
 
 Task<Result<TokenReview>> review_token(KubeApi& api, std::string_view token, std::vector<std::string> audiences,
                                        Deadline deadline, StopToken stop) {

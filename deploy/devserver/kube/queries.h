@@ -15,7 +15,4 @@ runtime::Task<runtime::Result<KubePod>> find_pod(KubeApi& api, std::string name_
 runtime::Task<runtime::Result<KubeNode>> find_node(KubeApi& api, std::string name, runtime::Deadline deadline,
                                                    runtime::StopToken stop);
 
-// One segment of a path: what is no unreserved character is percent-encoded.
-std::string path_segment(std::string_view name);
-
 }  // namespace steeple::devserver

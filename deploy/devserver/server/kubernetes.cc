@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "attestation/kube/http_api.h"
 #include "deploy/devserver/attestors/service_account.h"
-#include "deploy/devserver/kube/http_api.h"
 #include "runtime/core/go_text.h"
 #include "runtime/os/file.h"
 
@@ -28,7 +28,7 @@ Result<std::vector<runtime::Bytes>> load_keys(const std::string& cluster, const 
     return Error(cause.code(), fmt::format("failed to load cluster {} service account keys from {}: {}",
                                            runtime::go_quote(cluster), runtime::go_quote(path), cause.message()));
   };
-  Result<std::string> pem = runtime::read_file(path, kCredentialBytesMax);
+  Result<std::string> pem = runtime::read_file(path, attestation::kCredentialBytesMax);
   if (!pem) return refuse(pem.error());
   Result<std::vector<runtime::Bytes>> keys = parse_service_account_keys(*pem);
   if (!keys) return refuse(keys.error());
@@ -54,7 +54,7 @@ Kubernetes::Kubernetes(runtime::Loop& loop, const runtime::Clock& clock, agent::
 
 Result<std::unique_ptr<KubeApi>> Kubernetes::connect(const std::string& kubeconfig_path, Lane& lane,
                                                      std::string_view plugin) {
-  KubeAccessSource access(kubeconfig_path, environment_);
+  attestation::KubeAccessSource access(kubeconfig_path, environment_);
   if (auto loaded = access.load(); !loaded) {
     if (!may_mend_itself(loaded.error())) {
       return std::move(loaded.error()).with_context(fmt::format("plugin {}", runtime::go_quote(plugin)));
@@ -62,7 +62,7 @@ Result<std::unique_ptr<KubeApi>> Kubernetes::connect(const std::string& kubeconf
     log_.warning("The Kubernetes API server cannot be asked yet",
                  {{"plugin_name", std::string(plugin)}, {"error", loaded.error()}});
   }
-  return std::unique_ptr<KubeApi>(std::make_unique<HttpKubeApi>(loop_, lane.http, std::move(access)));
+  return std::unique_ptr<KubeApi>(std::make_unique<attestation::HttpKubeApi>(loop_, lane.http, std::move(access)));
 }
 
 Result<void> Kubernetes::add_clusters(const K8sClusterConfigs& configs, K8sClusters& clusters,

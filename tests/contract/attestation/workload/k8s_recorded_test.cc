@@ -65,7 +65,7 @@ TEST_CASE("Selectors of every recorded process are the real agent's") {
       selectors.emplace_back("k8s", std::string(text.substr(4)));
     }
     REQUIRE(found->has_value());
-    CHECK(**found == Selectors(std::move(selectors)));
+    CHECK((*found)->selectors == Selectors(std::move(selectors)));
     ++compared;
   }
   CHECK(compared >= 14);

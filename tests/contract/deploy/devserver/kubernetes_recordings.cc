@@ -7,12 +7,15 @@
 #include "deploy/devserver/attestors/k8s_token.h"
 #include "deploy/devserver/kube/queries.h"
 #include "deploy/devserver/notifiers/bundle_objects.h"
-#include "tests/unit/deploy/devserver/fake_kube_api.h"
+#include "tests/fakes/fake_kube_api.h"
 #include "tests/unit/deploy/devserver/manual_clock.h"
 
 namespace json = boost::json;
 using namespace steeple;
 using namespace steeple::devserver;
+using attestation::FakeKubeApi;
+using attestation::finish;
+using attestation::status_message;
 
 namespace {
 

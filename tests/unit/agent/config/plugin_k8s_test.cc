@@ -67,7 +67,8 @@ TEST_CASE("Keys of k8s: each one arrives") {
     disable_container_selectors = true
     use_new_container_locator = false
     verbose_container_locator_logs = true
-    enable_namespace_labels = false)");
+    enable_namespace_labels = true
+    experimental { api_server { cache { enabled = true } } })");
   REQUIRE(keys);
   CHECK(keys->kubelet_read_only_port == 10255);
   CHECK(keys->max_poll_attempts == 7);
@@ -84,6 +85,12 @@ TEST_CASE("Keys of k8s: each one arrives") {
   CHECK(keys->disable_container_selectors);
   CHECK_FALSE(keys->use_new_container_locator);
   CHECK(keys->verbose_container_locator_logs);
+  CHECK(keys->enable_namespace_labels);
+  CHECK(keys->api_server_cache);
+  for (const std::string nothing :
+       {"experimental {}", "experimental { api_server {} }", "experimental { api_server { cache {} } }"}) {
+    CHECK_FALSE(keys_of(nothing).value().api_server_cache);
+  }
 }
 
 TEST_CASE("Keys of k8s: the node's name by environment") {
@@ -95,6 +102,65 @@ TEST_CASE("Keys of k8s: the node's name by environment") {
   CHECK(keys_of("node_name_env = \"STEEPLE_TEST_NODE\"\nnode_name = \"by-key\"")->node_name == "by-key");
   unsetenv("MY_NODE_NAME");
   unsetenv("STEEPLE_TEST_NODE");
+}
+
+TEST_CASE("Keys of k8s: the experimental block's complaints in SPIRE's words and order") {
+  const std::string good = "brokers = [{ id = \"spiffe://td/b\" }]\n";
+  const auto broker = [](const std::string& text) { return complaint("experimental { broker {\n" + text + "\n} }"); };
+  const std::string at = "experimental.broker.";
+  const std::pair<std::string, std::string> cases[] = {
+      {"experimental { b = 1\na = 2\napi_server { c = 1 } }", "unknown configurations detected: a,b"},
+      {"experimental { api_server { c = 1\ncache { d = 1 } } }", "unknown configurations detected: c"},
+      {"experimental { api_server { cache { d = 1 } }\nbroker { e = 1 } }", "unknown configurations detected: d"},
+      {"experimental { broker { e = 1 } }", "unknown configurations detected: e"},
+      {"x = 1\nexperimental { a = 2 }", "unknown configurations detected: x"},
+      {"experimental { a = 2 }\ndisable_kubelet_client = true\ntoken_path = \"t\"",
+       "unknown configurations detected: a"},
+      {"experimental { broker { access_policy = \"enforced\"\n" + good + "} }\ndisable_kubelet_client = true",
+       at + "brokers[spiffe://td/b].pod_reference_scope must be \"cluster\" when disable_kubelet_client is true"},
+      {"experimental { broker { access_policy = \"enforced\"\n" + good + "} }\npoll_retry_interval = \"x\"",
+       "unable to parse poll retry interval: time: invalid duration \"x\""},
+  };
+  for (const auto& [data, text] : cases) {
+    INFO(data);
+    CHECK(complaint(data) == text);
+  }
+  CHECK(broker("") == at + "access_policy: must be specified as one of [permissive, enforced]");
+  CHECK(broker("access_policy = \"x\"") ==
+        at + "access_policy: unsupported value \"x\"; must be one of [permissive, enforced]");
+  const std::string policy = "access_policy = \"permissive\"\n";
+  CHECK(broker(policy) == at + "brokers: at least one broker is required");
+  CHECK(broker(policy + "brokers = [{ id = \"spiffe://td/b\" }, {}]") == at + "brokers[1].id: must be specified");
+  CHECK(broker(policy + "brokers = [{ id = \"spiffe://td/b\" }, { id = \"spiffe://td/b\" }]") ==
+        at + "brokers[spiffe://td/b].id: duplicate broker id");
+  CHECK(broker(policy + "brokers = [{ id = \"td\" }]") == at + "brokers[td].id: scheme is missing or invalid");
+  CHECK(broker(policy + "brokers = [{ id = \"spiffe://td/b\" z = 1 }]") == "unknown configurations detected: z");
+  CHECK(
+      broker(policy + "brokers = [{ id = \"spiffe://td/b\" pod_reference_scope = \"x\" }]") ==
+      at + "brokers[spiffe://td/b].pod_reference_scope: unsupported value \"x\"; must be one of [agent_node, cluster]");
+  CHECK(broker(policy + good) == "experimental.broker is not available in this version of Steeple");
+}
+
+TEST_CASE("Keys of k8s: without a kubelet none of its keys") {
+  const std::string keys[] = {"kubelet_read_only_port = 1", "kubelet_secure_port = 1",
+                              "kubelet_ca_path = \"c\"",    "skip_kubelet_verification = true",
+                              "token_path = \"t\"",         "certificate_path = \"c\"",
+                              "private_key_path = \"k\"",   "use_anonymous_authentication = true",
+                              "node_name_env = \"e\"",      "node_name = \"n\"",
+                              "reload_interval = \"1s\""};
+  // SPIRE reports the first of its own order, whatever the file's.
+  std::string after;
+  for (auto key = std::rbegin(keys); key != std::rend(keys); ++key) {
+    after += *key + "\n";
+    CHECK(complaint(after + "disable_kubelet_client = true") ==
+          "disable_kubelet_client cannot be used with " + key->substr(0, key->find(' ')));
+  }
+  for (const std::string none : {"kubelet_secure_port = 0", "kubelet_read_only_port = -1", "token_path = \"\"",
+                                 "skip_kubelet_verification = false"}) {
+    CHECK(keys_of(none + "\ndisable_kubelet_client = true"));
+  }
+  CHECK(complaint("disable_kubelet_client = true\nreload_interval = \"x\"") ==
+        "disable_kubelet_client cannot be used with reload_interval");
 }
 
 TEST_CASE("Keys of k8s: complaints in SPIRE's words") {
@@ -113,7 +179,4 @@ TEST_CASE("Keys of k8s: complaints in SPIRE's words") {
 
 TEST_CASE("Keys of k8s: what this version has not is refused by name") {
   CHECK(complaint("sigstore {}") == "sigstore is not available in this version of Steeple");
-  CHECK(complaint("experimental { broker {} }") == "experimental is not available in this version of Steeple");
-  CHECK(complaint("enable_namespace_labels = true") ==
-        "enable_namespace_labels is not available in this version of Steeple");
 }

@@ -3,9 +3,9 @@
 #include "deploy/devserver/access.h"
 #include "google/rpc/status.pb.h"
 #include "spire/api/types/status.pb.h"
+#include "tests/fakes/temporary_folder.h"
 #include "tests/unit/deploy/devserver/entries.h"
 #include "tests/unit/deploy/devserver/manual_clock.h"
-#include "tests/unit/deploy/devserver/temporary_folder.h"
 
 using namespace steeple;
 using namespace steeple::devserver;

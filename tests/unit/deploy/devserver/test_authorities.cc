@@ -4,8 +4,8 @@
 #include "agent/spiffe/x509_svid.h"
 #include "deploy/devserver/ca/authorities.h"
 #include "deploy/devserver/server/server_svid.h"
+#include "tests/fakes/temporary_folder.h"
 #include "tests/unit/deploy/devserver/manual_clock.h"
-#include "tests/unit/deploy/devserver/temporary_folder.h"
 
 using namespace steeple;
 using namespace steeple::devserver;

@@ -6,8 +6,8 @@
 
 #include "deploy/devserver/datastore/stores.h"
 #include "spire/api/types/bundle.pb.h"
+#include "tests/fakes/temporary_folder.h"
 #include "tests/unit/deploy/devserver/entries.h"
-#include "tests/unit/deploy/devserver/temporary_folder.h"
 
 using namespace steeple;
 using namespace steeple::devserver;

@@ -3,10 +3,12 @@
 #include "deploy/devserver/notifiers/bundle_notifier.h"
 #include "deploy/devserver/notifiers/bundle_objects.h"
 #include "runtime/task/task_group.h"
-#include "tests/unit/deploy/devserver/fake_kube_api.h"
+#include "tests/fakes/fake_kube_api.h"
 
 using namespace steeple;
 using namespace steeple::devserver;
+using attestation::FakeKubeApi;
+using attestation::finish;
 using runtime::Error;
 using runtime::ErrorCode;
 

@@ -2,11 +2,13 @@
 
 #include "deploy/devserver/attestors/k8s_token.h"
 #include "deploy/devserver/kube/queries.h"
-#include "tests/unit/deploy/devserver/fake_kube_api.h"
+#include "tests/fakes/fake_kube_api.h"
 #include "tests/unit/deploy/devserver/manual_clock.h"
 
 using namespace steeple;
 using namespace steeple::devserver;
+using attestation::FakeKubeApi;
+using attestation::finish;
 using runtime::ErrorCode;
 
 namespace {
@@ -186,10 +188,4 @@ TEST_CASE("k8s_psat: each step that fails is named, with the cluster") {
             .starts_with("fail to get node from k8s API server for cluster \"demo\": unable to query nodes API: "));
   world.api->answer(kNode, R"({"metadata":{}})");
   CHECK(world.refusal(true, ErrorCode::kInternal) == "node UID is empty for cluster \"demo\"");
-}
-
-TEST_CASE("A name is one segment of a path, whatever is in it") {
-  CHECK(path_segment("node-1.example") == "node-1.example");
-  CHECK(path_segment("../nodes?x#y z") == "..%2Fnodes%3Fx%23y%20z");
-  CHECK(path_segment("..") == "%2E%2E");
 }

@@ -5,11 +5,13 @@
 #include "runtime/os/file.h"
 #include "runtime/tls/encoding.h"
 #include "runtime/tls/x509.h"
-#include "tests/unit/deploy/devserver/fake_kube_api.h"
+#include "tests/fakes/fake_kube_api.h"
 #include "tests/unit/deploy/devserver/manual_clock.h"
 
 using namespace steeple;
 using namespace steeple::devserver;
+using attestation::FakeKubeApi;
+using attestation::finish;
 using runtime::ErrorCode;
 using runtime::PrivateKey;
 

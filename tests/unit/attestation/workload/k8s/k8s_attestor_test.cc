@@ -21,6 +21,7 @@ SharedIndex index_of(const std::vector<std::string>& ids) {
   for (const std::string& id : ids) {
     auto pod = std::make_shared<Pod>();
     pod->uid = "pod-" + id;
+    pod->name_space = "ns-" + id;
     pod->selectors = Selectors({{"k8s", "pod-uid:pod-" + id}});
     pod->containers.push_back({id, Selectors({{"k8s", "container-name:" + id}})});
     index->add(std::move(pod));
@@ -47,13 +48,13 @@ class ScriptedSource final : public PodSource {
 };
 
 struct World {
-  explicit World(K8sConfig wanted = {}) : config(std::move(wanted)) {
+  explicit World(K8sConfig wanted = {}, std::unique_ptr<NamespaceLabels> labels = nullptr) : config(std::move(wanted)) {
     config.poll_retry_interval = 2ms;
     auto owned = std::make_unique<ScriptedSource>(loop);
     source = owned.get();
     LocateContainer locate = [this](const ProcessHandle&) -> Result<ContainerIds> { return located; };
     Logger log(make_string_sink(&lines), LogLevel::kDebug, LogFormat::kDefault);
-    attestor.emplace(config, loop, std::move(locate), std::move(owned), log);
+    attestor.emplace(config, loop, std::move(locate), std::move(owned), std::move(labels), log);
   }
   ~World() {
     if (!closed) run_until_done(loop, attestor->close());
@@ -227,4 +228,36 @@ TEST_CASE("A caller that gives up, and a list that closes, end the wait") {
   REQUIRE_FALSE(answers[0]);
   CHECK(answers[0].error() == Error(ErrorCode::kUnavailable, "pod list fetcher is closed"));
   CHECK(world.source->fetches == 1);
+}
+
+namespace {
+
+class ScriptedLabels final : public NamespaceLabels {
+ public:
+  explicit ScriptedLabels(std::map<std::string, Result<KubeLabels>> answers) : answers_(std::move(answers)) {}
+  Task<Result<KubeLabels>> of(std::string name_space, Deadline, StopToken) override {
+    co_return answers_.at(name_space);
+  }
+  Task<void> close() override { co_return; }
+
+ private:
+  std::map<std::string, Result<KubeLabels>> answers_;
+};
+
+}  // namespace
+
+TEST_CASE("Labels of the pod's namespace are selectors; without them there are none at all") {
+  K8sConfig config;
+  config.enable_namespace_labels = true;
+  World world(config, std::make_unique<ScriptedLabels>(std::map<std::string, Result<KubeLabels>>{
+                          {"ns-1", KubeLabels{{"team", "web"}}},
+                          {"ns-2", Error(ErrorCode::kNotFound, "namespaces \"ns-2\" not found")}}));
+  world.source->answers = {index_of({"1", "2"})};
+  auto found = world.find({"", "1"});
+  REQUIRE(found);
+  CHECK(*found == Selectors({{"k8s", "pod-uid:pod-1"}, {"k8s", "container-name:1"}, {"k8s", "ns-label:team:web"}}));
+  auto refused = world.find({"", "2"});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error() ==
+        Error(ErrorCode::kInternal, "unable to get namespace labels for \"ns-2\": namespaces \"ns-2\" not found"));
 }

@@ -159,8 +159,8 @@ TEST_CASE("Without container selectors a known pod answers for any of its contai
   auto of_pod = (*index)->find({"a", "ephemeral"}, false);
   REQUIRE(of_pod);
   REQUIRE(*of_pod);
-  CHECK((*of_pod)->contains({"k8s", "pod-uid:a"}));
-  CHECK_FALSE((*of_pod)->contains({"k8s", "container-name:c"}));
+  CHECK((*of_pod)->selectors.contains({"k8s", "pod-uid:a"}));
+  CHECK_FALSE((*of_pod)->selectors.contains({"k8s", "container-name:c"}));
   CHECK_FALSE((*(*index)->find({"", "ephemeral"}, false)).has_value());
   CHECK_FALSE((*(*index)->find({"a", "ephemeral"}, true)).has_value());
 }

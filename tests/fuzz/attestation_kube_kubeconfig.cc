@@ -2,11 +2,11 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "deploy/devserver/kube/kubeconfig.h"
+#include "attestation/kube/kubeconfig.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const steeple::runtime::BytesView input(data, size);
-  auto config = steeple::devserver::parse_kubeconfig(steeple::runtime::as_text(input), "/d");
+  auto config = steeple::attestation::parse_kubeconfig(steeple::runtime::as_text(input), "/d");
   if (config && !config->server.starts_with("https://")) std::abort();
   return 0;
 }

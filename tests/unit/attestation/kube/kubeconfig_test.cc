@@ -1,15 +1,16 @@
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <fstream>
 #include <map>
 
-#include "deploy/devserver/kube/access.h"
-#include "deploy/devserver/kube/kubeconfig.h"
+#include "attestation/kube/access.h"
+#include "attestation/kube/kubeconfig.h"
 #include "runtime/os/file.h"
 #include "runtime/tls/encoding.h"
-#include "tests/unit/deploy/devserver/temporary_folder.h"
+#include "tests/fakes/temporary_folder.h"
 
 using namespace steeple;
-using namespace steeple::devserver;
+using namespace steeple::attestation;
 using runtime::ErrorCode;
 
 namespace {
@@ -33,7 +34,7 @@ std::string refusal(const std::string& text, ErrorCode code) {
 const std::string kServer = "server: 'https://h:6443/'";
 std::string encoded(std::string_view text) { return runtime::base64_encode(runtime::as_bytes(text)); }
 
-agent::Environment no_environment() {
+Environment no_environment() {
   return [](const std::string&) { return std::optional<std::string>(); };
 }
 
@@ -73,11 +74,11 @@ TEST_CASE("kubeconfig: what cannot be used is refused by name") {
   for (const std::string key : {"exec: {command: aws}", "auth-provider: {name: oidc}", "username: x", "as: root"}) {
     const std::string name = key.substr(0, key.find(':'));
     CHECK(refusal(kubeconfig(kServer, key), ErrorCode::kUnimplemented) ==
-          "the development server does not have " + name + " of a kubeconfig's user");
+          name + " of a kubeconfig's user is not available in this version of Steeple");
   }
   for (const std::string key : {"proxy-url", "tls-server-name"}) {
     CHECK(refusal(kubeconfig(kServer + ", " + key + ": x", ""), ErrorCode::kUnimplemented) ==
-          "the development server does not have " + key + " of a kubeconfig's cluster");
+          key + " of a kubeconfig's cluster is not available in this version of Steeple");
   }
   CHECK(refusal(kubeconfig("server: 'http://h'", ""), ErrorCode::kInvalidArgument) ==
         "server \"http://h\" of the kubeconfig is no https:// address");
@@ -150,4 +151,43 @@ TEST_CASE("Access: the pod this runs in") {
   CHECK(access->server == "https://[fd00::1]:443");
   CHECK(runtime::as_text(access->token.view()) == "pod-token");
   CHECK(access->tls->ca_pem.find("BEGIN CERTIFICATE") != std::string::npos);
+}
+
+TEST_CASE("Access: KUBECONFIG, then the pod, then the user's file") {
+  TemporaryFolder folder;
+  std::map<std::string, std::string> variables;
+  auto environment = [&variables](const std::string& name) {
+    auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional(found->second);
+  };
+  const auto find = [&] { return find_kube_access(environment, folder.path("")); };
+  const auto server = [&] {
+    auto found = find();
+    REQUIRE(found);
+    auto loaded = found->load();
+    return loaded ? loaded->server : loaded.error().message();
+  };
+  const std::string nowhere =
+      "invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment variable";
+  CHECK(find().error().message() == nowhere);
+  variables["HOME"] = folder.path("home");
+  CHECK(find().error().message() == nowhere);
+  std::filesystem::create_directories(folder.path("home/.kube"));
+  std::ofstream(folder.path("home/.kube/config")) << kubeconfig("server: 'https://of-home'", "token: t");
+  CHECK(server() == "https://of-home");
+
+  variables["KUBERNETES_SERVICE_HOST"] = "10.0.0.1";
+  variables["KUBERNETES_SERVICE_PORT"] = "443";
+  CHECK(server() == "https://of-home");  // no token: not in a pod
+  std::ofstream(folder.path("token")) << "pod-token";
+  std::ofstream(folder.path("ca.crt"))
+      << runtime::read_file(std::string(STEEPLE_TEST_DATA) + "/x509pop/root.pem", 1 << 16).value();
+  CHECK(server() == "https://10.0.0.1:443");
+
+  variables["KUBECONFIG"] = folder.path("named");
+  CHECK(server().find("named") != std::string::npos);  // it is not there, and nothing else is tried
+  std::ofstream(folder.path("named")) << kubeconfig("server: 'https://named'", "token: t");
+  CHECK(server() == "https://named");
+  variables["KUBECONFIG"] += ":/other";
+  CHECK(find().error().code() == ErrorCode::kUnimplemented);
 }

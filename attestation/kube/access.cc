@@ -1,13 +1,15 @@
-#include "deploy/devserver/kube/access.h"
+#include "attestation/kube/access.h"
 
 #include <fmt/format.h>
 
-#include "deploy/devserver/kube/kubeconfig.h"
+#include <filesystem>
+
+#include "attestation/kube/kubeconfig.h"
 #include "runtime/core/go_text.h"
 #include "runtime/os/file.h"
 #include "runtime/tls/x509.h"
 
-namespace steeple::devserver {
+namespace steeple::attestation {
 namespace {
 
 using runtime::Error;
@@ -63,9 +65,15 @@ Result<runtime::SecretBytes> token_of(Kubeconfig& config) {
   return clean_token(runtime::to_text(config.token.view()), "the kubeconfig's token");
 }
 
+bool is_file(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  return !error && std::filesystem::exists(status) && !std::filesystem::is_directory(status);
+}
+
 }  // namespace
 
-KubeAccessSource::KubeAccessSource(std::string kubeconfig_path, agent::Environment environment,
+KubeAccessSource::KubeAccessSource(std::string kubeconfig_path, Environment environment,
                                    std::string service_account_folder)
     : kubeconfig_path_(std::move(kubeconfig_path)),
       environment_(std::move(environment)),
@@ -117,4 +125,22 @@ Result<KubeAccess> KubeAccessSource::from_pod() {
   return KubeAccess{fmt::format("https://{}:{}", name, *port), std::move(token), same_or_new(std::move(tls))};
 }
 
-}  // namespace steeple::devserver
+Result<KubeAccessSource> find_kube_access(const Environment& environment, const std::string& folder) {
+  const auto value = [&](const char* name) { return environment(name).value_or(std::string()); };
+  const std::string named = value("KUBECONFIG");
+  if (named.find(':') != std::string::npos) {
+    return Error(ErrorCode::kUnimplemented,
+                 "more than one file in KUBECONFIG is not available in this version of "
+                 "Steeple");
+  }
+  if (!named.empty()) return KubeAccessSource(named, environment, folder);
+  const bool in_cluster = !value("KUBERNETES_SERVICE_HOST").empty() && !value("KUBERNETES_SERVICE_PORT").empty();
+  if (in_cluster && is_file(folder + "/token")) return KubeAccessSource("", environment, folder);
+  const std::string of_user = value("HOME") + "/.kube/config";
+  if (of_user.front() == '/' && is_file(of_user)) return KubeAccessSource(of_user, environment, folder);
+  return Error(ErrorCode::kFailedPrecondition,
+               "invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment "
+               "variable");
+}
+
+}  // namespace steeple::attestation

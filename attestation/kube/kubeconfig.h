@@ -10,7 +10,7 @@
 #include "runtime/core/result.h"
 #include "runtime/core/secret_bytes.h"
 
-namespace steeple::devserver {
+namespace steeple::attestation {
 
 inline constexpr std::size_t kKubeconfigBytesMax = 1 << 20;
 
@@ -31,4 +31,4 @@ struct Kubeconfig {
 // `directory` is the file's, for relative paths in it. kMalformed, kUnimplemented (refused by name), kInvalidArgument.
 runtime::Result<Kubeconfig> parse_kubeconfig(std::string_view text, std::string_view directory);
 
-}  // namespace steeple::devserver
+}  // namespace steeple::attestation

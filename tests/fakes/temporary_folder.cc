@@ -1,4 +1,4 @@
-#include "tests/unit/deploy/devserver/temporary_folder.h"
+#include "tests/fakes/temporary_folder.h"
 
 #include <stdlib.h>
 

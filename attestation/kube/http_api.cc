@@ -1,10 +1,10 @@
-#include "deploy/devserver/kube/http_api.h"
+#include "attestation/kube/http_api.h"
 
 #include <fmt/format.h>
 
-#include "deploy/devserver/kube/objects.h"
+#include "attestation/kube/event_stream.h"
 
-namespace steeple::devserver {
+namespace steeple::attestation {
 namespace {
 
 using runtime::Error;
@@ -38,13 +38,12 @@ Error refusal_of(const runtime::HttpResponse& response) {
 
 }  // namespace
 
-runtime::Task<Result<std::string>> HttpKubeApi::call(KubeRequest request, runtime::Deadline deadline,
-                                                     runtime::StopToken stop) {
-  STEEPLE_CO_TRY(access, access_.load());
+Result<runtime::HttpRequest> HttpKubeApi::prepare(KubeRequest request) {
+  STEEPLE_TRY(access, access_.load());
   runtime::HttpRequest http;
   http.method = std::move(request.method);
   http.url = access.server + request.path;
-  http.headers = {"Accept: application/json", "Expect:"};
+  http.headers = {"Accept: " + request.accept, "Expect:"};
   if (!request.content_type.empty()) http.headers.push_back("Content-Type: " + request.content_type);
   if (!access.token.empty()) {
     http.headers.push_back(fmt::format("Authorization: Bearer {}", runtime::as_text(access.token.view())));
@@ -55,10 +54,36 @@ runtime::Task<Result<std::string>> HttpKubeApi::call(KubeRequest request, runtim
   http.follow_redirects = false;  // a redirect would carry the token elsewhere
   http.connect_timeout = kConnectTimeout;
   http.body_size_max = kKubeAnswerBytesMax;
+  return http;
+}
+
+runtime::Task<Result<std::string>> HttpKubeApi::call(KubeRequest request, runtime::Deadline deadline,
+                                                     runtime::StopToken stop) {
+  STEEPLE_CO_TRY(http, prepare(std::move(request)));
   deadline = deadline.sooner(runtime::Deadline::after(loop_.now(), kKubeRequestTimeout));
   STEEPLE_CO_TRY(response, co_await http_.send(std::move(http), deadline, stop));
   if (response.status_code < 200 || response.status_code > 299) co_return refusal_of(response);
   co_return std::move(response.body);
 }
 
-}  // namespace steeple::devserver
+// Events are read on the worker and handed over on the I/O thread, in the order of the loop's queue, in which the end
+// of the transfer comes last.
+runtime::Task<Result<void>> HttpKubeApi::watch(KubeRequest request, OnEvent on_event, runtime::Deadline deadline,
+                                               runtime::StopToken stop) {
+  STEEPLE_CO_TRY(http, prepare(std::move(request)));
+  auto receiver = std::make_shared<OnEvent>(std::move(on_event));  // of the I/O thread; emptied when the task ends
+  auto stream = std::make_shared<KubeEventStream>([&loop = loop_, receiver](KubeEvent event) {
+    loop.post([receiver, event = std::move(event)] {
+      if (*receiver) (*receiver)(event);
+    });
+  });
+  http.sink = [stream](std::string_view piece) { return stream->feed(piece); };
+  http.body_size_max = kKubeWatchBytesMax;
+  Result<runtime::HttpResponse> response = co_await http_.send(std::move(http), deadline, stop);
+  *receiver = nullptr;
+  if (!response) co_return std::move(response.error());
+  if (response->status_code != 200) co_return refusal_of(*response);
+  co_return Result<void>();
+}
+
+}  // namespace steeple::attestation

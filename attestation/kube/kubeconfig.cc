@@ -1,4 +1,4 @@
-#include "deploy/devserver/kube/kubeconfig.h"
+#include "attestation/kube/kubeconfig.h"
 
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
@@ -6,7 +6,7 @@
 #include "runtime/core/go_text.h"
 #include "runtime/tls/encoding.h"
 
-namespace steeple::devserver {
+namespace steeple::attestation {
 namespace {
 
 using runtime::Error;
@@ -58,7 +58,7 @@ Result<void> refuse(const Node& map, std::string_view where, std::initializer_li
     Node value = field(map, key);
     if (!value.IsDefined() || value.IsNull()) continue;
     return Error(ErrorCode::kUnimplemented,
-                 fmt::format("the development server does not have {} of a kubeconfig's {}", key, where));
+                 fmt::format("{} of a kubeconfig's {} is not available in this version of Steeple", key, where));
   }
   return {};
 }
@@ -153,4 +153,4 @@ Result<Kubeconfig> parse_kubeconfig(std::string_view text, std::string_view dire
   return guarded([&] { return read(text, directory); });
 }
 
-}  // namespace steeple::devserver
+}  // namespace steeple::attestation
