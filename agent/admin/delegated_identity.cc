@@ -126,6 +126,7 @@ Task<DelegatedIdentityService::SelectorsOrStatus> DelegatedIdentityService::targ
 
 Task<Status> DelegatedIdentityService::subscribe_to_x509_svids(ServerCall& call) {
   CallLog log(log_, call);
+  const runtime::SteadyTime began = clock_.now();
   SubscribeToX509SVIDsRequest request;
   if (!parse_request(call, request)) co_return status_text::malformed_stream_request();
   SelectorsOrStatus caller = co_await authorize(call, log);
@@ -139,9 +140,13 @@ Task<Status> DelegatedIdentityService::subscribe_to_x509_svids(ServerCall& call)
     log.error("Subscribe to cache changes failed", {{"error", updates.error()}});
     co_return status_text::of_wait(updates.error());
   }
-  for (;;) {
+  for (bool first = true;;) {
     auto update = co_await (*updates)->next(Deadline::never(), call.stop());
     if (!update) co_return status_text::of_wait(update.error());
+    if (first && !(*update)->identities().empty()) {
+      if (first_update_) first_update_(clock_.now() - began);
+      first = false;
+    }
     Status checked = co_await check_delegate(*caller, call, log);
     if (!checked.is_ok()) co_return checked;
     Status sent = co_await send_x509_svids(**update, call, log);

@@ -23,6 +23,9 @@ class DelegatedIdentityService {
   // All references outlive this object. `delegates`: SPIFFE IDs, compared as text; empty: everybody is refused.
   DelegatedIdentityService(CallerAttestor& callers, IdentitySource& identities, JwtSource& tokens, BundleFeed& bundles,
                            std::vector<std::string> delegates, const runtime::Clock& clock, const runtime::Logger& log);
+  // For metrics: how long a subscriber to X509-SVIDs waited for the first of them.
+  using FirstUpdate = std::function<void(std::chrono::nanoseconds elapsed)>;
+  void on_first_update(FirstUpdate first_update) { first_update_ = std::move(first_update); }
   void add_to(runtime::grpc::ServiceTable& table);
 
   // One call each; `service` of the method table is this object.
@@ -57,6 +60,7 @@ class DelegatedIdentityService {
   std::vector<std::string> delegates_;  // sorted
   const runtime::Clock& clock_;
   runtime::Logger log_;
+  FirstUpdate first_update_;
 };
 
 }  // namespace steeple::agent

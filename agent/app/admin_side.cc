@@ -12,8 +12,10 @@ AdminSide::AdminSide(const runtime::Clock& clock, std::function<DebugFacts()> fa
 }
 
 void AdminSide::delegate_identities(CallerAttestor& callers, IdentitySource& identities, JwtSource& tokens,
-                                    BundleFeed& bundles, std::vector<std::string> delegates) {
+                                    BundleFeed& bundles, std::vector<std::string> delegates,
+                                    DelegatedIdentityService::FirstUpdate first_update) {
   delegated_.emplace(callers, identities, tokens, bundles, std::move(delegates), clock_, log_);
+  delegated_->on_first_update(std::move(first_update));
   delegated_->add_to(table_);
 }
 

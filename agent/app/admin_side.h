@@ -19,8 +19,9 @@ class AdminSide {
   AdminSide(const runtime::Clock& clock, std::function<DebugFacts()> facts, const runtime::Logger& log);
 
   // Before start(): adds the service for callers that fetch on behalf of others. References outlive the object.
+  // `first_update` is for metrics.
   void delegate_identities(CallerAttestor& callers, IdentitySource& identities, JwtSource& tokens, BundleFeed& bundles,
-                           std::vector<std::string> delegates);
+                           std::vector<std::string> delegates, DelegatedIdentityService::FirstUpdate first_update);
 
   // Makes the directory if there is none, binds, and accepts at once.
   runtime::Result<void> start(runtime::Loop& loop, SocketEngine& engine, const std::string& socket_path,

@@ -54,7 +54,7 @@ class App {
   void build_server_side();
   Result<void> build_public_socket();
   Result<void> build_admin_socket();
-  NodeIdentityOptions identity_options() const;
+  NodeIdentityOptions identity_options();
   SyncerOptions syncer_options() const;
   JwtFetcherOptions jwt_options() const;
   void build_workload_api();
@@ -170,12 +170,13 @@ BundleSourceOptions App::bundle_options() const {
   return options;
 }
 
-NodeIdentityOptions App::identity_options() const {
+NodeIdentityOptions App::identity_options() {
   NodeIdentityOptions options;
   options.trust_domain = config_.trust_domain;
   options.rebootstrap_mode = config_.rebootstrap_mode;
   options.rebootstrap_delay = config_.rebootstrap_delay;
   options.availability_target = config_.availability_target;
+  options.events = telemetry_->identity_events();
   return options;
 }
 
@@ -203,7 +204,9 @@ SyncerEvents App::syncer_events() {
   events.bundles_changed = [this](const BundleSet& bundles) { bundle_feed_.set(bundles); };
   events.authorities_tainted = [this](const runtime::Certificates& tainted) { identity_->note_tainted(tainted); };
   events.jwt_authorities_tainted = [this](const std::vector<std::string>& key_ids) {
-    tokens_->drop_signed_by(key_ids);
+    const runtime::SteadyTime began = clock_.now();
+    const std::size_t dropped = tokens_->drop_signed_by(key_ids);
+    telemetry_->jwt_svids_tainted(dropped, clock_.now() - began);
   };
   events.pass_succeeded = [this] {
     identity_->note_sync_success();
@@ -217,8 +220,9 @@ void App::build_server_side() {
   const ServerAddress address{config_.server_address, static_cast<std::uint16_t>(config_.server_port)};
   links_.emplace(loop_, clock_, address, config_.trust_domain);
   bundle_source_.emplace(*http_, bundle_options());
-  identity_.emplace(loop_, clock_, *storage_, catalog_->keys(), catalog_->node_attestor(), *bundle_source_,
-                    links_->attestation_channels(log_.with_subsystem("attestor")), identity_options(), log_);
+  identity_.emplace(loop_, clock_, *storage_, telemetry_->metered(catalog_->keys()), catalog_->node_attestor(),
+                    *bundle_source_, links_->attestation_channels(log_.with_subsystem("attestor")), identity_options(),
+                    log_);
   ServerClientOptions client_options;
   client_options.use_sync_authorized_entries = config_.use_sync_authorized_entries;
   server_.emplace(loop_, links_->agent_channels(identity_->identity_provider(), identity_->authorities_provider()),
@@ -240,6 +244,7 @@ void App::build_workload_api() {
                          {kStreamSecretsMethod, limits.stream_secrets},
                          {kFetchSecretsMethod, limits.fetch_secrets}},
                         log_);
+  limits_.on_refused([this](std::string_view method) { telemetry_->rate_limit_exceeded(method); });
   WorkloadApi::Options options;
   options.allow_unauthenticated_verifiers = config_.allow_unauthenticated_verifiers;
   options.log_selectors = config_.log_selectors;
@@ -302,7 +307,8 @@ Result<void> App::build_admin_socket() {
     return known;
   };
   admin_.emplace(clock_, std::move(facts), log_);
-  admin_->delegate_identities(*callers_, *syncer_, *tokens_, bundle_feed_, config_.authorized_delegates);
+  admin_->delegate_identities(*callers_, *syncer_, *tokens_, bundle_feed_, config_.authorized_delegates,
+                              [this](std::chrono::nanoseconds waited) { telemetry_->delegated_first_update(waited); });
   return admin_->start(loop_, *engine_, config_.admin_socket_path, log_, telemetry_->calls());
 }
 

@@ -36,10 +36,33 @@ TelemetryOptions telemetry_options(const AgentConfig& config) {
 
 TelemetrySide::TelemetrySide(runtime::Loop& loop, const runtime::Clock& clock, const AgentConfig& config,
                              const runtime::Logger& log)
-    : clock_(clock), telemetry_(loop, clock, telemetry_options(config), log), counters_(telemetry_.metrics()) {}
+    : clock_(clock),
+      entries_are_synced_(config.use_sync_authorized_entries),
+      telemetry_(loop, clock, telemetry_options(config), log),
+      counters_(telemetry_.metrics()),
+      node_(telemetry_.metrics()) {}
 
 void TelemetrySide::engine_chosen(std::string_view backend) {
   telemetry_.metrics().own_gauge(metric::kIoBackend, {{"backend", std::string(backend)}}).set(1);
+}
+
+KeyManager& TelemetrySide::metered(KeyManager& keys) {
+  if (!telemetry_.metrics().enabled()) return keys;
+  return keys_.emplace(keys, telemetry_.metrics());
+}
+
+NodeIdentityEvents TelemetrySide::identity_events() {
+  NodeIdentityEvents events;
+  if (!telemetry_.metrics().enabled()) return events;
+  events.bootstrap_changed = [this](const BootstrapState& state) {
+    node_.bootstrap(state.use == BootstrapUse::kRebootstrap, state.start_time, state.connection_attempts);
+  };
+  events.attested = [this](std::string_view attestor, std::string_view status, nanoseconds elapsed) {
+    node_.attested(attestor, status, elapsed);
+  };
+  events.reattested = [this](std::string_view status, nanoseconds elapsed) { node_.reattested(status, elapsed); };
+  events.renewed = [this](std::string_view status, nanoseconds elapsed) { node_.renewed(status, elapsed); };
+  return events;
 }
 
 attestation::AttestationEvents TelemetrySide::attestation_events() {
@@ -63,10 +86,20 @@ void TelemetrySide::add_to(SyncerEvents& events) {
     counters_.svids_fetched(status, elapsed);
   };
   events.svids_expiring = [this](std::size_t count) { counters_.svids_expiring(count); };
+  events.x509_svids_tainted = [this](std::size_t count, nanoseconds elapsed) {
+    counters_.x509_svids_tainted(count, elapsed);
+  };
+  if (!entries_are_synced_) return;
+  events.entries_synced = [this](const EntrySyncStats& stats) {
+    counters_.entries_synced(stats.bundles, stats.total, stats.missing, stats.stale, stats.dropped);
+  };
 }
 
 void TelemetrySide::synchronised(Syncer& syncer) {
-  counters_.synchronised(1 + syncer.cache().bundles().federated().size(), syncer.cache().counts().entries);
+  const CacheCounts counts = syncer.cache().counts();
+  counters_.entries_changed(counts.entries_added - told_.entries_added, counts.entries_updated - told_.entries_updated,
+                            counts.entries_removed - told_.entries_removed);
+  told_ = counts;
 }
 
 void TelemetrySide::collect_from(Syncer& syncer, const JwtFetcher& tokens) {

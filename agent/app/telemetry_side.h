@@ -4,9 +4,11 @@
 #pragma once
 
 #include "agent/config/agent_config.h"
+#include "agent/node/node_identity.h"
 #include "agent/sync/jwt_fetcher.h"
 #include "agent/sync/syncer.h"
 #include "agent/telemetry/agent_metrics.h"
+#include "agent/telemetry/node_metrics.h"
 #include "agent/telemetry/telemetry.h"
 #include "attestation/workload/engine.h"
 
@@ -20,11 +22,19 @@ class TelemetrySide {
 
   runtime::grpc::CallObserver* calls() { return telemetry_.calls(); }
   void engine_chosen(std::string_view backend);
+  // The same manager, counted. It outlives this object's use.
+  KeyManager& metered(KeyManager& keys);
+  NodeIdentityEvents identity_events();
   attestation::AttestationEvents attestation_events();
   // Adds what is counted of the synchronisation to `events`, which may have handlers of their own.
   void add_to(SyncerEvents& events);
   // After a pass of the synchronisation.
   void synchronised(Syncer& syncer);
+  void jwt_svids_tainted(std::size_t count, std::chrono::nanoseconds elapsed) {
+    counters_.jwt_svids_tainted(count, elapsed);
+  }
+  void rate_limit_exceeded(std::string_view method) { counters_.rate_limit_exceeded(method); }
+  void delegated_first_update(std::chrono::nanoseconds elapsed) { counters_.delegated_first_update(elapsed); }
   // Both outlive stop().
   void collect_from(Syncer& syncer, const JwtFetcher& tokens);
 
@@ -34,8 +44,12 @@ class TelemetrySide {
  private:
   void collect(Syncer& syncer, const JwtFetcher& tokens);
   const runtime::Clock& clock_;
+  const bool entries_are_synced_;  // else the server sends the whole list each time
   Telemetry telemetry_;
   AgentMetrics counters_;
+  NodeMetrics node_;
+  std::optional<MeteredKeyManager> keys_;
+  CacheCounts told_;
 };
 
 }  // namespace steeple::agent

@@ -56,6 +56,7 @@ void X509Cache::Impl::remove_entry(const SharedEntry& entry) {
   CacheRecord* record = find(entry->id);
   if (record == nullptr) return;
   log_.debug("Entry removed", entry_fields(*record->entry));
+  ++entries_removed_;
   notify_groups_of(*record);
   index_.remove(*entry);
   while (!record->groups.empty()) unlink(*record, *record->groups.back());
@@ -76,6 +77,7 @@ void X509Cache::Impl::create_entry(const SharedEntry& entry) {
   add_count(fields, "selectors_added", entry->selectors.size());
   add_count(fields, "fed_add", entry->federates_with.size());
   log_.debug("Entry created", std::move(fields));
+  ++entries_added_;
 }
 
 bool X509Cache::Impl::is_outdated(const RegistrationEntry& before, const RegistrationEntry& after) const {
@@ -106,6 +108,7 @@ void X509Cache::Impl::change_entry(const EntryChange& change, bool federation_to
     add_count(fields, "fed_add", count_missing(after.federates_with, before->federates_with));
     add_count(fields, "fed_rem", count_missing(before->federates_with, after.federates_with));
     log_.debug("Entry updated", std::move(fields));
+    ++entries_updated_;
   }
   if (is_outdated(*before, after)) {
     ++outdated;
@@ -123,6 +126,7 @@ void X509Cache::Impl::touch_federating_entries(const EntryDiff& diff, const Bund
     if (done.contains(id) || !federates_with_one_of(*record->entry, changes.federated_changed)) continue;
     notify_groups_of(*record);
     log_.debug("Entry updated", entry_fields(*record->entry));
+    ++entries_updated_;
   }
 }
 

@@ -164,6 +164,9 @@ CacheCounts X509Cache::Impl::counts() const {
   counts.wanted = queue_.total();
   counts.expired = expired_;
   counts.subscribers = subscribers_;
+  counts.entries_added = entries_added_;
+  counts.entries_updated = entries_updated_;
+  counts.entries_removed = entries_removed_;
   return counts;
 }
 

@@ -41,6 +41,10 @@ struct CacheCounts {
   std::size_t wanted = 0;   // waiting to be signed, or being signed
   std::size_t expired = 0;  // served although past their expiry
   std::size_t subscribers = 0;
+  // Since the start. Updated: selectors, federation or a federated bundle changed.
+  std::uint64_t entries_added = 0;
+  std::uint64_t entries_updated = 0;
+  std::uint64_t entries_removed = 0;
 };
 
 class X509Cache {

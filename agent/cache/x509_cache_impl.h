@@ -92,6 +92,9 @@ class X509Cache::Impl {
   std::size_t expired_ = 0;
   std::size_t subscribers_ = 0;
   std::uint64_t accesses_ = 0;
+  std::uint64_t entries_added_ = 0;
+  std::uint64_t entries_updated_ = 0;
+  std::uint64_t entries_removed_ = 0;
 };
 
 }  // namespace steeple::agent

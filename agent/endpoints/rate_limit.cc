@@ -46,7 +46,10 @@ bool RateLimiter::allow(std::string_view method, const Selectors& caller) {
   double seconds = std::chrono::duration<double>(now - own.filled).count();
   own.tokens = std::min(limit->per_second, own.tokens + seconds * limit->per_second);
   own.filled = now;
-  if (own.tokens < 1.0) return false;
+  if (own.tokens < 1.0) {
+    if (refused_) refused_(limit->method);
+    return false;
+  }
   own.tokens -= 1.0;
   return true;
 }

@@ -3,6 +3,7 @@
 // dropped. Off by default. I/O thread only; at most 2 x 10,000 buckets a method are kept.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -27,6 +28,9 @@ class RateLimiter {
   // Logs each limit that is set. `clock` outlives this object.
   RateLimiter(const runtime::Clock& clock, const std::vector<MethodLimit>& limits, const runtime::Logger& log);
 
+  // For metrics: called for each call that is refused.
+  void on_refused(std::function<void(std::string_view method)> refused) { refused_ = std::move(refused); }
+
   // Takes one token. False: the caller has none left.
   bool allow(std::string_view method, const attestation::Selectors& caller);
 
@@ -46,6 +50,7 @@ class RateLimiter {
 
   const runtime::Clock* clock_ = nullptr;
   std::vector<Limit> limits_;
+  std::function<void(std::string_view method)> refused_;
 };
 
 }  // namespace steeple::agent

@@ -33,7 +33,7 @@ class KeyManager {
   virtual bool survives_restart() const = 0;
 };
 
-// The key whose public half is this one (an SVID's), if the manager has it.
-std::optional<ManagedKey> find_by_public_key(const KeyManager& manager, runtime::BytesView spki);
+// The key whose public half is this one (an SVID's), if it is among them.
+std::optional<ManagedKey> find_by_public_key(std::vector<ManagedKey> keys, runtime::BytesView spki);
 
 }  // namespace steeple::agent

@@ -50,9 +50,10 @@ bool is_signed_by_any(const AgentSvid& svid, const Certificates& authorities, ru
 
 StoredIdentity examine_stored(const Certificates& svid, const KeyManager& keys, runtime::WallTime now) {
   using Finding = StoredIdentity::Finding;
-  bool has_keys = !keys.keys().empty();
+  std::vector<ManagedKey> all = keys.keys();
+  bool has_keys = !all.empty();
   if (svid.empty()) return {has_keys ? Finding::kKeysWithoutSvid : Finding::kNothing, std::nullopt};
-  std::optional<ManagedKey> key = find_by_public_key(keys, svid.front().public_key());
+  std::optional<ManagedKey> key = find_by_public_key(std::move(all), svid.front().public_key());
   if (!key) return {has_keys ? Finding::kNoSvidKey : Finding::kNoKeys, std::nullopt};
   bool expired = now + kSvidExpirySkew >= svid.front().not_after();
   return {expired ? Finding::kExpired : Finding::kUsable, std::move(key)};

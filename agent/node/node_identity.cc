@@ -98,6 +98,7 @@ void NodeIdentity::Impl::note_tainted(const Certificates& authorities) {
 
 void NodeIdentity::Impl::save() {
   wanted_.bootstrap = progress_.state();
+  tell_bootstrap();
   if (wanted_ == storage_.data()) return;
   Result<void> stored = storage_.store(wanted_);
   if (stored) {
@@ -105,6 +106,12 @@ void NodeIdentity::Impl::save() {
   } else {
     log_save_failure(stored.error());
   }
+}
+
+void NodeIdentity::Impl::tell_bootstrap() {
+  if (!options_.events.bootstrap_changed || told_bootstrap_ == progress_.state()) return;
+  told_bootstrap_ = progress_.state();
+  options_.events.bootstrap_changed(progress_.state());
 }
 
 void NodeIdentity::Impl::log_save_failure(const Error& error) {

@@ -35,6 +35,16 @@ inline constexpr std::chrono::seconds kBundleAttemptSpacing{1};
 using Pause =
     std::function<runtime::Task<runtime::Result<void>>(std::chrono::nanoseconds wait, runtime::StopToken stop)>;
 
+// For metrics, all optional; `status` is a gRPC code's name with static storage.
+struct NodeIdentityEvents {
+  using CallEnded = std::function<void(std::string_view status, std::chrono::nanoseconds elapsed)>;
+  std::function<void(const BootstrapState& state)> bootstrap_changed;  // and once at the start
+  // The first attestation with the fetch of the bundle, each try.
+  std::function<void(std::string_view attestor, std::string_view status, std::chrono::nanoseconds elapsed)> attested;
+  CallEnded reattested;
+  CallEnded renewed;
+};
+
 struct NodeIdentityOptions {
   TrustDomain trust_domain;
   RebootstrapMode rebootstrap_mode = RebootstrapMode::kNever;
@@ -42,6 +52,7 @@ struct NodeIdentityOptions {
   std::chrono::nanoseconds availability_target{0};
   runtime::RandomUnit random;  // empty: the system's
   Pause pause;                 // empty: the loop's timer
+  NodeIdentityEvents events;
 };
 
 enum class SyncPhase { kFirstSync, kRunning };

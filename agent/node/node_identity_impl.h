@@ -64,8 +64,13 @@ class NodeIdentity::Impl {
   void remember_authorities(const runtime::Certificates& authorities);
   void note_progress_success();
   void save();
+  void tell_bootstrap();
   void log_save_failure(const runtime::Error& error);
   runtime::Task<runtime::Result<void>> pause(std::chrono::nanoseconds wait, runtime::StopToken stop);
+  template <class Ended>
+  void tell(const NodeIdentityEvents::CallEnded& event, runtime::SteadyTime began, const Ended& ended) const {
+    if (event) event(ended ? "OK" : ended.error().code_name(), clock_.now() - began);
+  }
   AttestationTools tools() const { return {keys_, attestor_, clock_, options_.trust_domain}; }
 
   runtime::Loop& loop_;
@@ -84,6 +89,7 @@ class NodeIdentity::Impl {
   AgentData wanted_;
   std::string save_failure_;  // the last one told, so that each tells once
   BootstrapProgress progress_;
+  std::optional<BootstrapState> told_bootstrap_;
   RebootstrapMode mode_;
   RotationPolicy policy_;
   RetrySchedule untrusted_schedule_;

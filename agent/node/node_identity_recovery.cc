@@ -55,6 +55,7 @@ runtime::Task<AttestationResult<void>> NodeIdentity::Impl::reattest_until_done(S
   RetrySchedule schedule(kLocalFailureMax, options_.random, clock_.now());
   for (;;) {
     ServerResult<void> done;
+    const runtime::SteadyTime began = clock_.now();
     {
       Result<RotationLock::Holder> alone =
           co_await server.rotation_lock().take_alone(runtime::Deadline::in(kRotationLockTimeout), stop);
@@ -64,6 +65,7 @@ runtime::Task<AttestationResult<void>> NodeIdentity::Impl::reattest_until_done(S
         done = ServerError(std::move(alone.error()));
       }
     }
+    tell(options_.events.reattested, began, done);
     if (done) co_return AttestationResult<void>();
     AttestationError error(std::move(done.error()));
     if (stop.stop_requested() || error.denied()) co_return error;

@@ -48,13 +48,18 @@ runtime::Task<ServerResult<void>> NodeIdentity::Impl::rotate_until_stopped(Serve
 
 runtime::Task<ServerResult<void>> NodeIdentity::Impl::rotate_once(ServerClient& server, runtime::StopToken stop) {
   SharedAgentSvid old = svid_;
+  const runtime::SteadyTime began = clock_.now();
   STEEPLE_CO_TRY(alone, co_await server.rotation_lock().take_alone(runtime::Deadline::in(kRotationLockTimeout), stop));
   if (svid_ != old || !svid_) co_return ServerResult<void>();  // someone else did it while we waited
-  if (svid_->reattestable()) co_return co_await reattest(server, stop);
-  ServerResult<void> renewed = co_await renew(server, stop);
+  const bool can_reattest = svid_->reattestable();
+  ServerResult<void> rotated = can_reattest ? co_await reattest(server, stop) : co_await renew(server, stop);
+  tell(can_reattest ? options_.events.reattested : options_.events.renewed, began, rotated);
   // The server knows better than our stored flag whether this node can attest again.
-  if (!renewed && must_reattest(renewed.error())) co_return co_await reattest(server, stop);
-  co_return renewed;
+  if (rotated || can_reattest || !must_reattest(rotated.error())) co_return rotated;
+  const runtime::SteadyTime again = clock_.now();
+  rotated = co_await reattest(server, stop);
+  tell(options_.events.reattested, again, rotated);
+  co_return rotated;
 }
 
 runtime::Task<ServerResult<void>> NodeIdentity::Impl::renew(ServerClient& server, runtime::StopToken stop) {

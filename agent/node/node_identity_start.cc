@@ -9,6 +9,7 @@ using runtime::ErrorCode;
 using runtime::Result;
 
 runtime::Task<Result<void>> NodeIdentity::Impl::establish(runtime::StopToken stop) {
+  tell_bootstrap();
   STEEPLE_CO_CHECK(check_mode());
   RetrySchedule schedule(local_failure_max(), options_.random, clock_.now());
   for (;;) {
@@ -118,6 +119,10 @@ runtime::Task<AttestationResult<void>> NodeIdentity::Impl::attest_first(std::opt
                                                                         ServerTrust trust, runtime::Logger log,
                                                                         runtime::StopToken stop) {
   AttestationTools means = tools();
+  const runtime::SteadyTime began = clock_.now();
+  const auto tell_attested = [&](std::string_view status, std::chrono::nanoseconds elapsed) {
+    if (options_.events.attested) options_.events.attested(attestor_.name(), status, elapsed);
+  };
   std::unique_ptr<RpcChannel> channel = channels_(trust);
   AttestationResult<SharedAgentSvid> svid =
       co_await attest_node(means, *channel, std::move(current), runtime::Deadline::in(kAttestationTimeout), stop);
@@ -129,6 +134,11 @@ runtime::Task<AttestationResult<void>> NodeIdentity::Impl::attest_first(std::opt
     bundle = co_await fetch_bundle(*channel, trust, stop);
   }
   co_await channel->close(runtime::StopReason::kReplaced);
+  if (svid) {
+    tell(tell_attested, began, bundle);
+  } else {
+    tell(tell_attested, began, svid);
+  }
   if (!svid) co_return std::move(svid.error());
   if (!bundle) co_return std::move(bundle.error());
   log.info("Node attestation was successful",

@@ -197,11 +197,14 @@ Task<void> JwtFetcher::renew(StopToken stop) {
   }
 }
 
-void JwtFetcher::drop_signed_by(const std::vector<std::string>& key_ids) {
+std::size_t JwtFetcher::drop_signed_by(const std::vector<std::string>& key_ids) {
+  std::size_t dropped = 0;
   for (const auto& [key_id, count] : cache_.taint(key_ids)) {
     cache_log_.info("JWT-SVIDs were removed from the JWT cache because they were issued by a tainted authority",
                     {{"jwt_authority_key_ids", key_id}, {"tainted_jwt_svids", count}});
+    dropped += count;
   }
+  return dropped;
 }
 
 }  // namespace steeple::agent

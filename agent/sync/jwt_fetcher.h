@@ -44,8 +44,8 @@ class JwtFetcher final : public JwtSource {
 
   runtime::Task<runtime::Result<SharedJwtSvid>> fetch(SharedEntry entry, std::vector<std::string> audience,
                                                       runtime::Deadline deadline, runtime::StopToken stop) override;
-  // Tokens of these authorities are given out no more.
-  void drop_signed_by(const std::vector<std::string>& key_ids);
+  // Tokens of these authorities are given out no more. Gives how many there were.
+  std::size_t drop_signed_by(const std::vector<std::string>& key_ids);
   std::size_t cached() const { return cache_.size(); }
 
  private:

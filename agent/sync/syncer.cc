@@ -56,7 +56,9 @@ class Syncer::Impl {
         taint_(loop, clock, workers, cache_, log_, log.with_subsystem("cache_manager")),
         wake_(loop),
         first_sync_(loop),
-        pass_done_(loop) {}
+        pass_done_(loop) {
+    taint_.on_processed(events_.x509_svids_tainted);
+  }
 
   Task<SyncEnd> run(StopToken stop);
   Task<Result<void>> wait_synced(Deadline deadline, StopToken stop);
@@ -142,9 +144,12 @@ Task<ServerResult<void>> Syncer::Impl::pass(StopToken stop) {
   const Deadline deadline = Deadline::after(clock_.now(), kServerCallTimeout);
   if (!synced() && !status_posted_) co_await post_status(deadline, stop);
   STEEPLE_CO_TRY(diff, co_await server_.sync_entries(entries_, deadline, stop));
+  EntrySyncStats stats{0, entries_.size(), diff.created.size(), diff.updated.size(), diff.removed.size()};
   pending_ = combine(std::move(pending_), std::move(diff));
   STEEPLE_CO_TRY(bundles, co_await fetch_bundles(loop_, server_, options_.trust_domain,
                                                  entries_.federated_trust_domains(), cache_.bundles(), deadline, stop));
+  stats.bundles = 1 + bundles.federated().size();
+  if (events_.entries_synced) events_.entries_synced(stats);
   apply(bundles);
   co_return ServerResult<void>();
 }

@@ -41,6 +41,15 @@ struct SyncerOptions {
   runtime::RandomUnit random;                // empty: the system's
 };
 
+// What one pass found of the authorised entries, those for SVID stores included.
+struct EntrySyncStats {
+  std::size_t bundles = 0;
+  std::size_t total = 0;
+  std::size_t missing = 0;  // of the total, not known before
+  std::size_t stale = 0;    // of the total, changed
+  std::size_t dropped = 0;  // no longer authorised
+};
+
 struct SyncerEvents {
   // All optional. The own bundle after each change of it: what the verifier of the server reads, and what is stored.
   std::function<void(const SharedBundle&)> own_bundle_changed;
@@ -51,7 +60,9 @@ struct SyncerEvents {
   // For metrics; `status` is a gRPC code's name with static storage.
   std::function<void(std::string_view status, std::chrono::nanoseconds elapsed)> entries_fetched;
   std::function<void(std::string_view status, std::chrono::nanoseconds elapsed)> svids_fetched;
+  std::function<void(const EntrySyncStats&)> entries_synced;  // entries and bundles are there, not yet in the cache
   std::function<void(std::size_t)> svids_expiring;
+  std::function<void(std::size_t tainted, std::chrono::nanoseconds elapsed)> x509_svids_tainted;  // each batch
   std::function<void()> pass_succeeded;  // each one, the first included
 };
 

@@ -99,6 +99,7 @@ runtime::Task<void> TaintWatch::run(runtime::StopToken stop) {
 
 runtime::Task<void> TaintWatch::process_batch() {
   Work& work = work_.front();
+  const runtime::SteadyTime began = clock_.now();
   std::vector<std::string> ids;
   std::vector<SharedX509Svid> svids;
   while (!work.entry_ids.empty() && ids.size() < kTaintBatchSize) {
@@ -124,6 +125,7 @@ runtime::Task<void> TaintWatch::process_batch() {
       ++count;
     }
   }
+  if (processed_) processed_(count, clock_.now() - began);
   cache_log_.info("Tainted X.509 SVIDs", {{"tainted_x509_svids", count}});
 }
 

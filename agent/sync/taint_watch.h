@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -32,6 +33,10 @@ class TaintWatch {
   NewlyTainted look_at(const Bundle& own);
   runtime::Task<void> run(runtime::StopToken stop);
 
+  // For metrics: called after each batch. May be empty.
+  using Processed = std::function<void(std::size_t tainted, std::chrono::nanoseconds elapsed)>;
+  void on_processed(Processed processed) { processed_ = std::move(processed); }
+
  private:
   struct Work {
     std::deque<std::string> entry_ids;
@@ -49,6 +54,7 @@ class TaintWatch {
   std::set<std::string> x509_seen_;
   std::set<std::string> jwt_seen_;
   std::deque<Work> work_;
+  Processed processed_;
   runtime::Signal work_added_;
 };
 

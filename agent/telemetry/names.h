@@ -22,6 +22,29 @@ inline constexpr std::string_view kFetchSvids = "manager.sync.fetch_svids_update
 inline constexpr std::string_view kExpiringSvids = "cache_manager.expiring_svids";
 inline constexpr std::string_view kSyncBundles = "sync_bundles_total";
 inline constexpr std::string_view kSyncEntries = "sync_entries_total";
+inline constexpr std::string_view kSyncMissing = "sync_entries_missing";
+inline constexpr std::string_view kSyncStale = "sync_entries_stale";
+inline constexpr std::string_view kSyncDropped = "sync_entries_dropped";
+inline constexpr std::string_view kCacheEntryAdd = "lru_cache_entry_add";
+inline constexpr std::string_view kCacheEntryUpdate = "lru_cache_entry_update";
+inline constexpr std::string_view kCacheEntryRemove = "lru_cache_entry_remove";
+inline constexpr std::string_view kTaintedX509 = "cache_manager.tainted_x509_svids.workload";
+inline constexpr std::string_view kTaintX509 = "cache_manager.workload.process_tainted_x509_svids";
+inline constexpr std::string_view kTaintedJwt = "cache_manager.tainted_jwt_svids.workload";
+inline constexpr std::string_view kTaintJwt = "cache_manager.workload.process_tainted_jwt_svids";
+inline constexpr std::string_view kRateLimited = "workload_api.rate_limit_exceeded";
+inline constexpr std::string_view kDelegatedFirstUpdate =
+    "delegated_identity_api.subscribe_x509_svids.first_update.elapsed_time";
+inline constexpr std::string_view kKeyManager = "agent_key_manager";
+inline constexpr std::string_view kBootstrapped = "bootstrapped";
+inline constexpr std::string_view kBootstrapSeconds = "bootstrap_seconds";
+inline constexpr std::string_view kBootstrapAttempts = "bootstrap_attempts";
+inline constexpr std::string_view kNewSvid = "node.attestor.new_svid";
+inline constexpr std::string_view kReattest = "node.attest";
+inline constexpr std::string_view kRotateSvid = "agent_svid.rotate";
+inline constexpr std::string_view kHeapObjects = "runtime.heap_objects";
+inline constexpr std::string_view kMallocCount = "runtime.malloc_count";
+inline constexpr std::string_view kFreeCount = "runtime.free_count";
 
 // Steeple's own, with their whole names.
 inline constexpr std::string_view kIoBackend = "steeple.io_backend";

@@ -57,6 +57,7 @@ ProcessStats read_process_stats() {
   const struct mallinfo2 heap = ::mallinfo2();
   stats.allocated_bytes = static_cast<double>(heap.uordblks + heap.hblkhd);
   stats.system_bytes = static_cast<double>(heap.arena + heap.hblkhd);
+  stats.objects = runtime::heap_counts();
   const std::string status = read_proc("/proc/self/status");
   const std::size_t at = status.find("Threads:");
   if (at != std::string::npos) stats.threads = std::strtod(status.c_str() + at + 8, nullptr);

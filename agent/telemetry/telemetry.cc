@@ -93,6 +93,11 @@ Task<void> Telemetry::sample() {
     metrics_.gauge(metric::kRuntimeThreads).set(stats.threads);
     metrics_.gauge(metric::kRuntimeAllocBytes).set(stats.allocated_bytes);
     metrics_.gauge(metric::kRuntimeSysBytes).set(stats.system_bytes);
+    if (stats.objects) {
+      metrics_.gauge(metric::kMallocCount).set(static_cast<double>(stats.objects->made));
+      metrics_.gauge(metric::kFreeCount).set(static_cast<double>(stats.objects->freed));
+      metrics_.gauge(metric::kHeapObjects).set(static_cast<double>(stats.objects->live()));
+    }
     for (const std::function<void()>& collect : collectors_) collect();
     static_cast<void>(
         co_await runtime::sleep_until(loop_, Deadline::after(loop_.now(), kRuntimeSampleInterval), tasks_.token()));

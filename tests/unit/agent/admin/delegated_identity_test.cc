@@ -87,6 +87,8 @@ Message decoded(const Bytes& bytes) {
 
 TEST_CASE("A delegate's stream gets each update, until it is a delegate no more") {
   World world;
+  int first_updates = 0;
+  world.service.on_first_update([&](std::chrono::nanoseconds) { ++first_updates; });
   world.identities.set_first(world.authority.update({}));
   FakeServerCall call(world.loop, kX509Svids, &world.peer);
   call.set_request(request_for_uid());
@@ -95,6 +97,7 @@ TEST_CASE("A delegate's stream gets each update, until it is a delegate no more"
   world.settle();
   REQUIRE(call.sent().size() == 1);
   CHECK(call.sent()[0].empty());
+  CHECK(first_updates == 0);
   CHECK(world.identities.asked().back() == Selectors({{"unix", "uid:7"}}));
 
   world.identities.push(world.authority.update({world.authority.identity("a", "/a")}, {world.partner.bundle()}));
@@ -103,6 +106,7 @@ TEST_CASE("A delegate's stream gets each update, until it is a delegate no more"
   const auto response = decoded<api::SubscribeToX509SVIDsResponse>(call.sent()[1]);
   REQUIRE(response.x509_svids_size() == 1);
   CHECK(response.x509_svids(0).x509_svid().id().path() == "/a");
+  CHECK(first_updates == 1);
   CHECK(response.federates_with(0) == "spiffe://partner.test");
 
   world.identities.set_entries({std::make_shared<RegistrationEntry>(world.authority.identity("x", "/other").entry())});

@@ -118,6 +118,8 @@ TEST_CASE("Changed selectors reach the supersets of the old and of the new set")
   CHECK(old_owner->news() == News{{}});
   CHECK(new_owner->news() == News{{"a"}});
   CHECK(bystander->news().empty());
+  CHECK(f.cache.counts().entries_added == 1);
+  CHECK(f.cache.counts().entries_updated == 1);
 }
 
 TEST_CASE("Changed federation, and a changed federated bundle, reach the entry's subscribers") {
@@ -173,6 +175,7 @@ TEST_CASE("A removed entry is pushed to its subscribers") {
   CHECK(reader->news() == News{{}});
   CHECK(other->news().empty());
   CHECK(f.cache.counts().entries == 0);
+  CHECK(f.cache.counts().entries_removed == 1);
   CHECK(f.cache.counts().svids == 0);
 }
 

@@ -74,6 +74,8 @@ TEST_CASE("RateLimiter has one bucket per method and selector set") {
   std::string lines;
   Logger log(make_string_sink(&lines), LogLevel::kInfo, LogFormat::kDefault);
   RateLimiter limits(clock, {{"/a", 2}, {"/b", 1}, {"/c", 0}}, log);
+  std::string refused;
+  limits.on_refused([&](std::string_view method) { refused += method; });
   CHECK(lines.find("msg=\"Workload API/SDS rate limiting enabled\" limit=2 method=/a subsystem_name=endpoints") !=
         std::string::npos);
   CHECK(lines.find("/c") == std::string::npos);
@@ -86,6 +88,7 @@ TEST_CASE("RateLimiter has one bucket per method and selector set") {
   CHECK(limits.allow("/b", one));
   CHECK_FALSE(limits.allow("/b", one));
   for (int i = 0; i < 10; ++i) CHECK(limits.allow("/c", one));
+  CHECK(refused == "/a/b");
   clock.pass(std::chrono::milliseconds(499));
   CHECK_FALSE(limits.allow("/a", one));
   clock.pass(std::chrono::milliseconds(2));

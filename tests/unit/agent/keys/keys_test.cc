@@ -70,8 +70,8 @@ TEST_CASE("Keys come back from disk, found by id and by public key") {
   REQUIRE(again->keys().size() == 1);
   CHECK(again->find("agent-svid-A")->key.public_key() == key.key.public_key());
   CHECK_FALSE(again->find("agent-svid-B"));
-  CHECK(find_by_public_key(*again, key.key.public_key())->id == "agent-svid-A");
-  CHECK_FALSE(find_by_public_key(*again, PrivateKey::generate(KeyType::kEcP256)->public_key()));
+  CHECK(find_by_public_key(again->keys(), key.key.public_key())->id == "agent-svid-A");
+  CHECK_FALSE(find_by_public_key(again->keys(), PrivateKey::generate(KeyType::kEcP256)->public_key()));
   CHECK(again->survives_restart());
 }
 

@@ -115,6 +115,38 @@ TEST_CASE("A rotation that the server denies by name is handed to recovery") {
   }
 }
 
+TEST_CASE("Attestations, renewals and the bootstrap are told of, with how they ended") {
+  NodeWorld world;
+  world.server.reattestable = false;
+  std::vector<std::string> told;
+  NodeIdentityEvents& events = world.options.events;
+  events.bootstrap_changed = [&](const BootstrapState& state) {
+    told.push_back(fmt::format("bootstrap {} attempts={} running={}", static_cast<int>(state.use),
+                               state.connection_attempts, state.start_time.has_value()));
+  };
+  events.attested = [&](std::string_view attestor, std::string_view status, std::chrono::nanoseconds) {
+    told.push_back(fmt::format("{} {}", attestor, status));
+  };
+  events.reattested = [&](std::string_view status, std::chrono::nanoseconds) {
+    told.push_back(fmt::format("reattested {}", status));
+  };
+  events.renewed = [&](std::string_view status, std::chrono::nanoseconds) {
+    told.push_back(fmt::format("renewed {}", status));
+  };
+  NodeRun run(world);
+  REQUIRE(run.establish());
+  CHECK(told == std::vector<std::string>{"bootstrap 1 attempts=0 running=false", "bootstrap 1 attempts=1 running=true",
+                                         std::string(world.attestor.name()) + " OK",
+                                         "bootstrap 2 attempts=0 running=false"});
+  told.clear();
+  world.clock.advance_wall(1900s);
+  world.server.reattestable = true;
+  world.server.renew_refusals = {renewal_denial(Details::AGENT_MUST_REATTEST)};
+  world.pauses_max = 1;
+  REQUIRE(run.rotate());
+  CHECK(told == std::vector<std::string>{"renewed PermissionDenied", "reattested OK"});
+}
+
 TEST_CASE("Only authorities that signed the agent SVID taint it") {
   NodeWorld world;
   NodeRun run(world);

@@ -26,6 +26,8 @@ struct SyncerFixture {
     SyncerEvents events;
     events.own_bundle_changed = [this](const SharedBundle& bundle) { stored = bundle; };
     events.authorities_tainted = [this](const runtime::Certificates& authorities) { tainted = authorities.size(); };
+    events.entries_synced = [this](const EntrySyncStats& stats) { synced.push_back(stats); };
+    events.x509_svids_tainted = [this](std::size_t count, std::chrono::nanoseconds) { tainted_svids += count; };
     syncer.emplace(
         loop, clock, workers, server, options, events,
         runtime::Logger(runtime::make_string_sink(&log), runtime::LogLevel::kDebug, runtime::LogFormat::kText));
@@ -81,6 +83,8 @@ struct SyncerFixture {
   std::string log;
   SharedBundle stored;
   std::size_t tainted = 0;
+  std::vector<EntrySyncStats> synced;
+  std::size_t tainted_svids = 0;
   std::optional<SyncEnd> end;
   runtime::TaskGroup group;
   std::optional<Syncer> syncer;

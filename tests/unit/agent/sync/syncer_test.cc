@@ -29,6 +29,22 @@ TEST_CASE("Syncer fetches, signs and serves, and logs as the recorded agent does
                "subsystem_name=cache_manager"));
 }
 
+TEST_CASE("Syncer tells what each pass found of the entries") {
+  Fixture f;
+  f.server.put(make_entry("e1", "/web", {"unix:uid:1"}));
+  f.server.put(make_entry("e2", "/other", {"unix:uid:2"}));
+  f.start();
+  REQUIRE(f.until([&] { return f.svids() == 2; }));
+  REQUIRE(f.synced.size() == 1);
+  CHECK(f.synced[0].total == 2);
+  CHECK(f.synced[0].missing == 2);
+  CHECK(f.synced[0].bundles == 1);
+  const CacheCounts counts = f.syncer->cache().counts();
+  CHECK(counts.entries_added == 2);
+  CHECK(counts.entries_updated == 0);
+  CHECK(counts.entries_removed == 0);
+}
+
 TEST_CASE("Syncer tells a caller's entries without their SVIDs, and the bundles of those that have one") {
   Fixture f;
   RegistrationEntry federated = make_entry("e1", "/web", {"unix:uid:1"});
@@ -167,6 +183,7 @@ TEST_CASE("Syncer signs anew what a tainted authority signed, once") {
   f.server.bundle.add_x509_authority(old_authority, true);
   REQUIRE(f.until([&] { return f.syncer->cache().svid_of("e1") != first; }));
   CHECK(f.tainted == 1);
+  CHECK(f.tainted_svids == 1);
   CHECK(f.logged("level=debug msg=\"New tainted X.509 authorities found\" subject_key_ids="));
   CHECK(
       f.logged("level=debug msg=\"Scheduled rotation for SVID entries due to tainted X.509 authorities\" count=1 "
