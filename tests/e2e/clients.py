@@ -15,6 +15,7 @@ PROGRAMS = {
 }
 LANGUAGES = list(PROGRAMS)
 VERIFIERS = ["go", "python", "node", "cpp"]  # programs that have `verify`
+FEDERATED = ["go", "python"]  # programs whose library takes peers of federated trust domains
 ENVOY = BUILT / "envoy/envoy"
 GRPCURL = BUILT / "grpcurl/grpcurl"
 OTHERS = ["nobody", "intruder", "envoy-front", "envoy-back", "envoy-other"]
@@ -88,9 +89,13 @@ class Service:
         return code
 
 
+def fetch_x509(agent, name):
+    """The SVIDs that the agent has for this workload."""
+    done = subprocess.run([agent.program, "api", "fetch", "x509", "-output", "json", "-socketPath", agent.socket], capture_output=True, text=True, **as_workload(name))
+    return json.loads(done.stdout)["svids"] if done.returncode == 0 else []
+
+
 def wait_until_served(agent, *names):
     """Until the agent has an SVID for each of these workloads."""
-    def served(name):
-        return subprocess.run([agent.program, "api", "fetch", "x509", "-silent", "-socketPath", agent.socket], capture_output=True, **as_workload(name)).returncode == 0
     for name in names:
-        wait_until(lambda name=name: served(name), 30, lambda name=name: f"{name} is not served\n{agent.process.log()[-3000:]}")
+        wait_until(lambda name=name: fetch_x509(agent, name), 30, lambda name=name: f"{name} is not served\n{agent.process.log()[-3000:]}")

@@ -147,6 +147,11 @@ plugins {{
     def bundle(self, path):
         pathlib.Path(path).write_text(self.command("bundle show").stdout)
 
+    def take_bundle(self, other):
+        """What an administrator does by hand: the bundle of another trust domain's server, into this one."""
+        bundle = other.command("bundle show", "-format", "spiffe").stdout
+        self.command("bundle set", "-id", f"spiffe://{other.trust_domain}", "-format", "spiffe", input=bundle)
+
     def create_entry(self, name, *extra, selector=None, parent=None):
         parent = parent or f"spiffe://{self.trust_domain}/node"
         out = self.command("entry create", "-parentID", parent, "-spiffeID", f"spiffe://{self.trust_domain}{name}",

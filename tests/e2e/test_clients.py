@@ -1,10 +1,11 @@
 """Published SPIFFE libraries of several languages as workloads: tests/clients."""
+import json
 import signal
 import unittest
 
 import authorities
 import tokens
-from clients import LANGUAGES, VERIFIERS, Call, Service, as_workload, selector, spiffe_id, wait_until_served
+from clients import FEDERATED, LANGUAGES, VERIFIERS, Call, Service, as_workload, fetch_x509, selector, spiffe_id, wait_until_served
 from harness import Suite, TRUST_DOMAIN, wait_until
 
 
@@ -56,6 +57,19 @@ class Clients(World):
     def test_watch_ends_after_the_given_number(self):
         _, agent = self.world()
         self.for_each(lambda language, lines: self.assertEqual(len(lines), 1), "watch", "1", agent=agent)
+
+    def test_a_workload_with_hundreds_of_identities(self):
+        """Far more than a frame or a flow-control window of any client."""
+        server, agent = self.running_pair()
+        names = [f"/many/{number}" for number in range(300)]
+        group = {"type": "unix", "value": selector("intruder").removeprefix("unix:")}
+        (self.home / "entries.json").write_text(json.dumps({"entries": [
+            {"parent_id": f"spiffe://{TRUST_DOMAIN}/node", "spiffe_id": f"spiffe://{TRUST_DOMAIN}{name}", "selectors": [group]} for name in names]}))
+        server.command("entry create", "-data", self.home / "entries.json")
+        known = lambda: fetch_x509(agent, "intruder")
+        wait_until(lambda: len(known()) == len(names), 60, lambda: f"{len(known())} SVIDs\n{agent.process.log()[-3000:]}")
+        first = known()[0]["spiffe_id"]
+        self.for_each(lambda language, lines: self.assertEqual(lines[0]["spiffe_id"], first, language), "fetch", agent=agent, name="intruder")
 
     def test_mutual_tls_across_languages(self):
         server, agent = self.world()
@@ -128,6 +142,44 @@ class Tokens(World):
             server.command(f"localauthority jwt {command}", "-authorityID", old)
         wait_until(lambda: old not in tokens.fetch(agent, "db", **as_workload(LANGUAGES[0]))[1], 20, "the revoked key is still handed out")
         self.assert_refused(agent, "db", found, f'public key "{old}" not found in trust domain "{TRUST_DOMAIN}"', old)
+
+
+class Federated(World):
+    PARTNER = "partner.test"
+
+    def setUp(self):
+        super().setUp()
+        self.servers, self.agents = {}, {}
+        for domain in (TRUST_DOMAIN, self.PARTNER):
+            self.servers[domain] = self.server(f"server-{domain}", trust_domain=domain).start()
+            self.agents[domain] = self.agent(self.servers[domain], f"agent-{domain}").start("-joinToken", self.servers[domain].token())
+        for domain, other in ((TRUST_DOMAIN, self.PARTNER), (self.PARTNER, TRUST_DOMAIN)):
+            self.servers[domain].take_bundle(self.servers[other])
+            for language in LANGUAGES:
+                self.servers[domain].create_entry(f"/{language}", "-federatesWith", f"spiffe://{other}", selector=selector(language))
+            wait_until_served(self.agents[domain], *LANGUAGES)
+
+    def test_bundles_and_tokens(self):
+        both = sorted([TRUST_DOMAIN, self.PARTNER])
+        foreign = {}
+        self.for_each(lambda language, lines: self.assertEqual(sorted(lines[0]["trust_domains"]), both, language), "fetch", agent=self.agents[TRUST_DOMAIN])
+        self.for_each(lambda language, lines: foreign.update({language: lines[0]["token"]}), "jwt", "db", agent=self.agents[self.PARTNER])
+
+        def taken(language, lines):
+            self.assertEqual(lines[0]["spiffe_id"], spiffe_id(language, self.PARTNER))
+            self.assertEqual(sorted(lines[0].get("trust_domains", both)), both, language)
+        self.for_each(taken, "validate", "db", foreign.get, agent=self.agents[TRUST_DOMAIN])
+        self.for_each(taken, "verify", "db", foreign.get, agent=self.agents[TRUST_DOMAIN], languages=VERIFIERS)
+
+    def test_mutual_tls(self):
+        allowed = [spiffe_id(language) for language in FEDERATED]
+        servers = [self.keep(Service(self.home, language, self.agents[self.PARTNER], "serve", *allowed)) for language in FEDERATED]
+        ports = [one.wait_for(lambda lines: lines and lines[0]["port"], "no port") for one in servers]
+        targets = [f"{spiffe_id(one.language, self.PARTNER)}@127.0.0.1:{port}" for one, port in zip(servers, ports)]
+
+        def connected(language, lines):
+            self.assertEqual([(line["target"], line.get("answer")) for line in lines], [(target, f"hello {spiffe_id(language)}") for target in targets], lines)
+        self.for_each(connected, "dial", *targets, agent=self.agents[TRUST_DOMAIN], languages=FEDERATED)
 
 
 if __name__ == "__main__":

@@ -51,10 +51,8 @@ class Federated(Suite):
             self.servers[domain] = self.server(f"server-{domain}", trust_domain=domain).start()
             self.agents[domain] = self.agent(self.servers[domain], f"agent-{domain}").start("-joinToken", self.servers[domain].token())
 
-    def give_bundle(self, source, *targets):
-        bundle = self.servers[source].command("bundle show", "-format", "spiffe").stdout
-        for target in targets:
-            self.servers[target].command("bundle set", "-id", f"spiffe://{source}", "-format", "spiffe", input=bundle)
+    def give_bundle(self, source, target):
+        self.servers[target].take_bundle(self.servers[source])
 
     def register(self, domain, name, other):
         self.entries[domain] = self.servers[domain].create_entry(f"/{name}", "-federatesWith", f"spiffe://{other}", selector=selector(name))
@@ -62,8 +60,8 @@ class Federated(Suite):
         return spiffe_id(name, domain)
 
     def proxies(self):
-        for source, targets in (("one.test", ["two.test"]), ("two.test", ["one.test", "three.test"])):
-            self.give_bundle(source, *targets)
+        for source, target in (("one.test", "two.test"), ("two.test", "one.test"), ("two.test", "three.test")):
+            self.give_bundle(source, target)
         ids = {name: self.register(domain, name, other) for name, domain, other in
                (("envoy-front", "one.test", "two.test"), ("envoy-back", "two.test", "one.test"), ("envoy-other", "three.test", "two.test"))}
         make = lambda name, domain, *rest: self.keep(Envoy(self.home, name, self.agents[domain], *rest))

@@ -89,7 +89,7 @@ class Grpcurl(Suite):
         wait_until_served(self.agent_process, "go")
         self.assert_refused(run(self.socket, (), fetch, name="go"), INVALID_ARGUMENT, "InvalidArgument", "security header missing from request")
         self.assert_refused(run(self.socket, HEADER, fetch), PERMISSION_DENIED, "PermissionDenied", "no identity issued")
-        code, out, _ = run(self.socket, (*HEADER, "-max-time", "3"), fetch, name="go")  # the stream stays open
+        code, out, _ = run(self.socket, (*HEADER, "-max-time", str(3 * PATIENCE)), fetch, name="go")  # the stream stays open
         self.assertEqual(code, DEADLINE_EXCEEDED)
         (answer,) = documents(out)
         self.assertEqual([svid["spiffeId"] for svid in answer["svids"]], [spiffe_id("go")])

@@ -39,6 +39,14 @@ class OtherSuites(unittest.TestCase):
     def test_life_cycle_of_a_stock_agent(self):
         self.run_suite("life_cycle", "steeple", "stock")
 
+    def test_client_programs_on_a_stock_server(self):
+        for suite in ("clients", "envoy", "grpcurl"):
+            self.run_suite(suite, "stock", "steeple")
+
+    def test_client_programs_of_a_stock_agent(self):
+        for suite in ("clients", "envoy", "grpcurl"):
+            self.run_suite(suite, "steeple", "stock")
+
     def test_tokens_of_pods_on_a_stock_server(self):
         self.run_suite("k8s_node", "stock", "steeple")
 
