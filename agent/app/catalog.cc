@@ -29,6 +29,14 @@ LogFields fields_of(const PluginConfig& plugin) {
   return {{"external", false}, {"plugin_name", plugin.name}, {"plugin_type", plugin.type}};
 }
 
+// An attestor's complaint about its configuration: a gRPC status, as the host gets it.
+Error refused(const PluginConfig& plugin, const Error& cause, const runtime::Logger& log) {
+  const Error status(ErrorCode::kInvalidArgument,
+                     fmt::format("rpc error: code = InvalidArgument desc = {}", cause.message()));
+  log.with(fields_of(plugin)).error("Failed to configure plugin", {{"error", status}});
+  return failed_to_configure(plugin, status);
+}
+
 std::string read_data_text(const PluginConfig& plugin) {
   if (!plugin.data_file) return {};
   return runtime::read_file(*plugin.data_file, kPluginDataBytesMax).value_or(std::string());
@@ -148,7 +156,7 @@ Result<void> Catalog::make_workload_attestor(const PluginConfig& plugin, attesta
   }
   parts.log = log_.with(fields_of(plugin));
   auto attestor = attestation::make_workload_attestor(std::move(config), parts);
-  if (!attestor) return failed_to_configure(plugin, attestor.error());
+  if (!attestor) return refused(plugin, attestor.error(), log_);
   workload_attestors_.push_back(std::move(*attestor));
   return {};
 }
@@ -159,11 +167,11 @@ Result<void> Catalog::make_node_attestor(const PluginConfig& plugin, AgentConfig
   bool by_token = plugin.name == attestation::kJoinTokenName || !config.join_token.empty();
   if (by_token && plugin.name != attestation::kJoinTokenName) {
     auto checked = attestation::make_node_attestor(std::move(attestor_config));
-    if (!checked) return failed_to_configure(plugin, checked.error());
+    if (!checked) return refused(plugin, checked.error(), log_);
   }
   if (by_token) attestor_config = attestation::JoinTokenConfig(std::move(config.join_token));
   auto attestor = attestation::make_node_attestor(std::move(attestor_config));
-  if (!attestor) return failed_to_configure(plugin, attestor.error());
+  if (!attestor) return refused(plugin, attestor.error(), log_);
   node_attestor_ = std::move(*attestor);
   return {};
 }

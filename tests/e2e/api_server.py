@@ -79,7 +79,8 @@ class ApiServer:
         self.rights = {"spire-server": {("create", "tokenreviews"), ("get", "pods"), ("get", "nodes"), ("get", "configmaps"), ("patch", "configmaps"),
                                         ("create", "configmaps"), ("list", "mutatingwebhookconfigurations"), ("patch", "mutatingwebhookconfigurations"),
                                         ("list", "validatingwebhookconfigurations"), ("patch", "validatingwebhookconfigurations"), ("list", "apiservices"),
-                                        ("patch", "apiservices")},
+                                        ("patch", "apiservices"), ("watch", "mutatingwebhookconfigurations"),
+                                        ("watch", "validatingwebhookconfigurations"), ("watch", "apiservices")},
                        "spire-agent": {(verb, "namespaces") for verb in ("get", "list", "watch")}}
         self.requests = []  # (method, path, body)
         self.before_patch = None  # called once before the next patch is judged

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "runtime/os/file.h"
-#include "runtime/tls/x509.h"
+#include "runtime/tls/key_pair_pem.h"
 
 namespace steeple::attestation::x509pop {
 
@@ -16,38 +16,13 @@ using runtime::Result;
 
 Error invalid(std::string text) { return Error(ErrorCode::kInvalidArgument, std::move(text)); }
 
-Result<std::vector<Bytes>> certificates_of(const std::string& text) {
-  STEEPLE_TRY(blocks, runtime::parse_pem_blocks(text));
-  std::vector<Bytes> chain;
-  std::string passed_over;
-  for (const runtime::PemBlock& block : blocks) {
-    if (block.type == "CERTIFICATE") {
-      chain.push_back(runtime::to_bytes(block.bytes.view()));
-    } else {
-      passed_over += (passed_over.empty() ? "" : " ") + block.type;
-    }
-  }
-  if (!chain.empty()) return chain;
-  if (blocks.empty()) return invalid("tls: failed to find any PEM data in certificate input");
-  if (blocks.size() == 1 && blocks.front().type.ends_with("PRIVATE KEY")) {
-    return invalid(
-        "tls: failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs may "
-        "have "
-        "been switched");
-  }
-  return invalid(
-      "tls: failed to find \"CERTIFICATE\" PEM block in certificate input after skipping PEM blocks of the following "
-      "types: [" +
-      passed_over + "]");
-}
-
 // Both files are read before either is parsed, as Go does: a missing file is told before a bad one.
 Result<KeyPair> load_pair(const std::string& certificate_path, const std::string& private_key_path) {
   STEEPLE_TRY(certificate_text, runtime::read_file(certificate_path, kKeyPairFileBytesMax));
   STEEPLE_TRY(key_text, runtime::read_file(private_key_path, kKeyPairFileBytesMax));
   Result<ProofKey> key = ProofKey::from_pem(key_text);
   runtime::wipe_memory(key_text.data(), key_text.size());
-  STEEPLE_TRY(chain, certificates_of(certificate_text));
+  STEEPLE_TRY(chain, runtime::certificate_chain_from_pem(certificate_text));
   STEEPLE_TRY(leaf, runtime::Certificate::parse(chain.front()));
   if (!key) return std::move(key.error());
   if (!holds_public_key(leaf.der(), *key)) return invalid("tls: private key does not match public key");

@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-#include "runtime/tls/x509.h"
+#include "runtime/tls/key_pair_pem.h"
 
 namespace steeple::attestation::x509pop {
 
@@ -108,21 +108,11 @@ Result<void> verify_ecdsa(EVP_PKEY* key, const Challenge& challenge, const Respo
   return {};
 }
 
-bool is_private_key_block(std::string_view type) { return type == "PRIVATE KEY" || type.ends_with(" PRIVATE KEY"); }
-
 }  // namespace
 
 Result<ProofKey> ProofKey::from_pem(std::string_view pem) {
-  STEEPLE_TRY(blocks, runtime::parse_pem_blocks(pem));
-  if (blocks.empty()) return failed("tls: failed to find any PEM data in key input");
-  auto block = std::find_if(blocks.begin(), blocks.end(),
-                            [](const runtime::PemBlock& each) { return is_private_key_block(each.type); });
-  if (block == blocks.end()) {
-    bool certificate = blocks.size() == 1 && blocks.front().type == "CERTIFICATE";
-    return failed(certificate ? "tls: found a certificate rather than a key in the PEM for the private key"
-                              : "tls: failed to find PEM block with type ending in \"PRIVATE KEY\" in key input");
-  }
-  BytesView der = block->bytes.view();
+  STEEPLE_TRY(block, runtime::private_key_block_from_pem(pem));
+  BytesView der = block.bytes.view();
   const unsigned char* at = der.data();
   std::shared_ptr<EVP_PKEY> key(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(der.size())), &EVP_PKEY_free);
   if (!key) return failed("tls: failed to parse private key");

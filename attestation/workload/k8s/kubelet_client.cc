@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "runtime/core/go_text.h"
 #include "runtime/os/file.h"
+#include "runtime/tls/key_pair_pem.h"
 #include "runtime/tls/keys.h"
-#include "runtime/tls/x509.h"
 
 namespace steeple::attestation {
 
@@ -40,21 +41,26 @@ Result<void> check_authorities(const std::string& pem) {
   auto blocks = runtime::parse_pem_blocks(pem);
   if (!blocks) return parse_error(blocks.error().message());
   for (const runtime::PemBlock& block : *blocks) {
-    if (block.type != "CERTIFICATE") continue;
+    if (block.type != "CERTIFICATE") {
+      return parse_error(fmt::format("expected block type \"CERTIFICATE\"; got {}", runtime::go_quote(block.type)));
+    }
     auto certificate = runtime::Certificate::parse(block.bytes.view());
     if (!certificate) return parse_error(certificate.error().message());
-    return {};
   }
-  return parse_error("no PEM blocks");
+  if (blocks->empty()) return parse_error("no PEM blocks");
+  return {};
 }
 
 Result<void> check_key_pair(const std::string& certificate_pem, runtime::BytesView key_pem) {
   const auto load_error = [](const std::string& why) {
     return Error(ErrorCode::kMalformed, "unable to load keypair: " + why);
   };
-  auto blocks = runtime::parse_pem_blocks(certificate_pem);
-  if (!blocks || blocks->empty()) return load_error("tls: failed to find any PEM data in certificate input");
-  auto certificate = runtime::Certificate::parse(blocks->front().bytes.view());
+  auto chain = runtime::certificate_chain_from_pem(certificate_pem);
+  if (!chain) return load_error(chain.error().message());
+  if (auto block = runtime::private_key_block_from_pem(runtime::as_text(key_pem)); !block) {
+    return load_error(block.error().message());
+  }
+  auto certificate = runtime::Certificate::parse(chain->front());
   if (!certificate) return load_error(certificate.error().message());
   auto key = runtime::PrivateKey::from_pem(runtime::as_text(key_pem));
   if (!key) return load_error(key.error().message());

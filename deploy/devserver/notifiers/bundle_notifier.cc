@@ -1,7 +1,10 @@
 #include "deploy/devserver/notifiers/bundle_notifier.h"
 
+#include <utility>
+
 #include "runtime/core/backoff.h"
 #include "runtime/core/go_text.h"
+#include "runtime/task/task_group.h"
 
 namespace steeple::devserver {
 
@@ -10,19 +13,38 @@ using runtime::Result;
 using runtime::StopToken;
 using runtime::Task;
 
+BundleNotifier::BundleNotifier(runtime::Loop& loop, K8sBundle bundle, KubeApi& watched, std::uint64_t sequence_number,
+                               runtime::Logger log)
+    : loop_(loop), bundle_(std::move(bundle)), log_(std::move(log)), wake_(loop), sequence_number_(sequence_number) {
+  attestation::KubeListener& listener = *this;
+  for (attestation::KubeWatcher::Target& target : bundle_.labelled()) {
+    watchers_.push_back(std::make_unique<attestation::KubeWatcher>(loop_, watched, std::move(target), listener, log_));
+  }
+}
+
 void BundleNotifier::bundle_is(std::uint64_t sequence_number) {
   if (sequence_number_ == sequence_number) return;
   sequence_number_ = sequence_number;
-  changed_.notify();
+  updated_ = true;
+  wake_.notify();
 }
 
 Deadline BundleNotifier::next_look(runtime::SteadyTime now) const {
-  const K8sBundleConfig& config = bundle_.config();
-  bool labels = !config.webhook_label.empty() || !config.api_service_label.empty();
-  return labels ? Deadline::after(now, kLabelsInterval) : Deadline::never();
+  if (watchers_.empty()) return Deadline::never();
+  bool watched = true;
+  for (const auto& watcher : watchers_) watched = watched && watcher->in_step();
+  return watched ? Deadline::after(now, kLabelsIntervalWatched) : Deadline::after(now, kLabelsInterval);
 }
 
 Task<void> BundleNotifier::run(StopToken stop) {
+  runtime::TaskGroup watches(loop_, stop);
+  for (const auto& watcher : watchers_) watches.spawn(watcher->run(watches.token()));
+  co_await publish(stop);
+  watches.close(runtime::StopReason::kShutdown);
+  co_await watches.join();
+}
+
+Task<void> BundleNotifier::publish(StopToken stop) {
   runtime::Backoff backoff({kPublishRetryMin, kPublishRetryMax}, runtime::system_random_unit(), loop_.now());
   std::string event = "bundle loaded";
   bool tell = true;  // a look that found nothing to do is not worth a line
@@ -41,9 +63,9 @@ Task<void> BundleNotifier::run(StopToken stop) {
                                                      {"retry_interval", runtime::go_duration(wait)}});
       next = Deadline::after(loop_.now(), wait);
     }
-    Result<void> changed = co_await changed_.wait(next, stop);
-    if (changed) event = "bundle updated";
-    tell = changed.has_value() || !published;
+    static_cast<void>(co_await wake_.wait(next, stop));
+    tell = std::exchange(updated_, false) || !published;
+    if (tell && published) event = "bundle updated";
   }
 }
 

@@ -35,14 +35,32 @@ struct K8sBundle::Kind {
   Result<std::vector<BundlePatch>> (*patches)(std::string_view list, std::string_view pem);
 };
 
-Task<Result<void>> K8sBundle::publish(Deadline deadline, StopToken stop) {
-  static constexpr Kind kKinds[] = {
+const std::array<K8sBundle::Kind, 3>& K8sBundle::kinds() {
+  static constexpr std::array<Kind, 3> kKinds{{
       {"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", &K8sBundleConfig::webhook_label,
        webhook_patches},
       {"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", &K8sBundleConfig::webhook_label,
        webhook_patches},
       {"/apis/apiregistration.k8s.io/v1/apiservices", &K8sBundleConfig::api_service_label, api_service_patches},
-  };
+  }};
+  return kKinds;
+}
+
+std::string K8sBundle::selector_of(const Kind& kind) const {
+  const std::string& label = config_.*kind.label;
+  return label.empty() ? label : fmt::format("labelSelector={}%3Dtrue", path_segment(label));
+}
+
+std::vector<attestation::KubeWatcher::Target> K8sBundle::labelled() const {
+  std::vector<attestation::KubeWatcher::Target> targets;
+  for (const Kind& kind : kinds()) {
+    const std::string selector = selector_of(kind);
+    if (!selector.empty()) targets.push_back({std::string(kind.path), selector});
+  }
+  return targets;
+}
+
+Task<Result<void>> K8sBundle::publish(Deadline deadline, StopToken stop) {
   std::string failures;
   ErrorCode code = ErrorCode::kInternal;
   auto note = [&](const Result<void>& done) {
@@ -51,8 +69,8 @@ Task<Result<void>> K8sBundle::publish(Deadline deadline, StopToken stop) {
     code = done.error().code();
   };
   note(co_await write_config_map(deadline, stop));
-  for (const Kind& kind : kKinds) {
-    if (!(config_.*kind.label).empty() && !stop.stop_requested()) note(co_await write_labelled(kind, deadline, stop));
+  for (const Kind& kind : kinds()) {
+    if (!selector_of(kind).empty() && !stop.stop_requested()) note(co_await write_labelled(kind, deadline, stop));
   }
   if (failures.empty()) co_return Result<void>();
   co_return Error(code, "unable to update: " + failures);
@@ -102,7 +120,7 @@ Task<Result<void>> K8sBundle::create_config_map(Deadline deadline, StopToken sto
 // Goes on past an object that cannot be written. A conflict is mended by the next pass, which reads the list again.
 Task<Result<void>> K8sBundle::write_labelled(const Kind& kind, Deadline deadline, StopToken stop) {
   KubeRequest list;
-  list.path = fmt::format("{}?labelSelector={}%3Dtrue", kind.path, path_segment(config_.*kind.label));
+  list.path = fmt::format("{}?{}", kind.path, selector_of(kind));
   Result<std::string> objects = co_await api_.call(std::move(list), deadline, stop);
   if (!objects) co_return std::move(objects.error()).with_context("unable to get list");
   STEEPLE_CO_TRY(patches, kind.patches(*objects, source_()));

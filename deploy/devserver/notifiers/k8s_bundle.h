@@ -3,9 +3,11 @@
 // it if it may. What holds the bundle already is left alone. One pass at a time; I/O thread only.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <string>
 
+#include "attestation/kube/watcher.h"
 #include "deploy/devserver/kube/api.h"
 
 namespace steeple::devserver {
@@ -34,10 +36,13 @@ class K8sBundle {
   // Brings every object up to date, and goes on past one that fails. The error names all that failed.
   runtime::Task<runtime::Result<void>> publish(runtime::Deadline deadline, runtime::StopToken stop);
 
-  const K8sBundleConfig& config() const { return config_; }
+  // The objects with a label, for who wants to know of new ones; none without a label.
+  std::vector<attestation::KubeWatcher::Target> labelled() const;
 
  private:
   struct Kind;
+  static const std::array<Kind, 3>& kinds();
+  std::string selector_of(const Kind& kind) const;  // empty: not wanted
   runtime::Task<runtime::Result<void>> write_config_map(runtime::Deadline deadline, runtime::StopToken stop);
   runtime::Task<runtime::Result<void>> try_config_map(runtime::Deadline deadline, runtime::StopToken stop);
   runtime::Task<runtime::Result<void>> create_config_map(runtime::Deadline deadline, runtime::StopToken stop);

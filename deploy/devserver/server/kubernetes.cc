@@ -15,6 +15,7 @@ using runtime::ErrorCode;
 using runtime::Result;
 
 constexpr unsigned kAttestingThreads = 4;
+constexpr unsigned kWatchingThreads = 3;  // the kinds of labelled objects
 constexpr std::size_t kRequestsQueuedMax = 10'000;
 
 // What is written wrong stays wrong; a file or a variable may still come.
@@ -99,9 +100,12 @@ Result<void> Kubernetes::add_notifiers(const DevServerConfig& config, const Bund
   for (const K8sBundleConfig& target : config.k8s_bundles) {
     Lane& lane = publishing_.emplace_back(loop_, 1);
     STEEPLE_TRY(api, connect(target.kubeconfig_path, lane, "k8sbundle"));
-    bundle_apis_.push_back(std::move(api));
-    notifiers_.push_back(std::make_unique<BundleNotifier>(loop_, K8sBundle(*bundle_apis_.back(), target, source),
+    Lane& watching = publishing_.emplace_back(loop_, kWatchingThreads);
+    STEEPLE_TRY(watched, connect(target.kubeconfig_path, watching, "k8sbundle"));
+    notifiers_.push_back(std::make_unique<BundleNotifier>(loop_, K8sBundle(*api, target, source), *watched,
                                                           sequence_number, log_.with_subsystem("ca_manager")));
+    bundle_apis_.push_back(std::move(api));
+    bundle_apis_.push_back(std::move(watched));
   }
   return {};
 }

@@ -41,7 +41,7 @@ class Kubernetes {
   agent::Environment environment_;
   runtime::Logger log_;
   Lane attesting_;
-  std::list<Lane> publishing_;  // one each
+  std::list<Lane> publishing_;  // two each: requests, and watches, which last
   K8sClusters sat_;
   K8sClusters psat_;
   std::vector<std::unique_ptr<KubeApi>> bundle_apis_;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "deploy/devserver/notifiers/bundle_notifier.h"
@@ -138,7 +139,7 @@ TEST_CASE("k8sbundle: the notifier publishes at start and at each change, and st
   api.answer("PATCH " + kMap, "{}");
   std::string log_text;
   runtime::Logger log(runtime::make_string_sink(&log_text), runtime::LogLevel::kDebug, runtime::LogFormat::kText);
-  BundleNotifier notifier(loop, K8sBundle(api, config(), [] { return std::string("p"); }), 3, log);
+  BundleNotifier notifier(loop, K8sBundle(api, config(), [] { return std::string("p"); }), api, 3, log);
   runtime::TaskGroup group(loop);
   group.spawn(notifier.run(group.token()));
   notifier.bundle_is(3);
@@ -148,6 +149,42 @@ TEST_CASE("k8sbundle: the notifier publishes at start and at each change, and st
   CHECK(api.requests.size() == 4);
   CHECK(log_text.find("event=\"bundle loaded\"") != std::string::npos);
   CHECK(log_text.find("event=\"bundle updated\"") != std::string::npos);
+  group.close(runtime::StopReason::kShutdown);
+  runtime::run_until_done(loop, group.join());
+}
+
+TEST_CASE("k8sbundle: a labelled object that is new or changed gets the bundle; without watches they are looked at") {
+  runtime::Loop loop;
+  runtime::Signal open(loop);
+  FakeKubeApi api;
+  api.open = &open;
+  K8sBundleConfig target = config();
+  target.api_service_label = "svc";
+  const std::string services = "/apis/apiregistration.k8s.io/v1/apiservices";
+  const std::string selector = "labelSelector=svc%3Dtrue";
+  api.answer("GET " + kMap, map_of("1", R"({"bundle.crt":"p"})"));
+  api.answer("GET " + services + "?" + selector, R"({"items":[]})");
+  api.answer("GET " + services + "?limit=500&" + selector, R"({"metadata":{"resourceVersion":"9"},"items":[]})");
+  const auto passes = [&] { return std::count(api.asked.begin(), api.asked.end(), "GET " + kMap); };
+  std::string log_text;
+  runtime::Logger log(runtime::make_string_sink(&log_text), runtime::LogLevel::kDebug, runtime::LogFormat::kText);
+  BundleNotifier notifier(loop, K8sBundle(api, target, [] { return std::string("p"); }), api, 3, log);
+  runtime::TaskGroup group(loop);
+  group.spawn(notifier.run(group.token()));
+  loop.io().poll();
+  const auto before = passes();
+  CHECK(api.asked.at(1).starts_with("WATCH " + services + "?watch=true"));
+  KubeEvent event;
+  event.kind = KubeEvent::Kind::kAdded;
+  event.object.name = "v1.x";
+  api.receiver(event);
+  loop.io().poll();
+  CHECK(passes() == before + 1);
+  event.kind = KubeEvent::Kind::kDeleted;
+  api.receiver(event);
+  loop.io().poll();
+  CHECK(passes() == before + 1);
+  CHECK(log_text.find("bundle updated") == std::string::npos);
   group.close(runtime::StopReason::kShutdown);
   runtime::run_until_done(loop, group.join());
 }
