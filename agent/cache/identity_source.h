@@ -31,9 +31,9 @@ class IdentitySource {
  public:
   virtual ~IdentitySource() = default;
 
-  // Waits for the first sync after a start (at most 30 s, then kUnavailable); when no entry matches, asks for one
-  // early, rate-limited sync and looks again. The subscription's first update comes once every matching entry has its
-  // SVID.
+  // Waits for the first sync after a start (at most 30 s, then kUnavailable); when no entry matches, asks for an early
+  // sync, and looks again after it if the limit allows one soon (sync_machine.h). The subscription's first update comes
+  // once every matching entry has its SVID.
   virtual runtime::Task<runtime::Result<std::unique_ptr<Subscription>>> subscribe(attestation::Selectors selectors,
                                                                                   runtime::Deadline deadline,
                                                                                   runtime::StopToken stop) = 0;

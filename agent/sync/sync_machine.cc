@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace steeple::agent {
 namespace {
@@ -15,7 +16,11 @@ runtime::Backoff::Limits backoff_limits(std::chrono::nanoseconds interval) {
 }  // namespace
 
 SyncMachine::SyncMachine(std::chrono::nanoseconds interval, runtime::RandomUnit random, runtime::SteadyTime now)
-    : random_(random), backoff_(backoff_limits(interval), random, now), next_(now), early_allowed_(now) {}
+    : random_(random),
+      backoff_(backoff_limits(interval), random, now),
+      next_(now),
+      early_allowed_(now),
+      early_paid_until_(now) {}
 
 runtime::SteadyTime SyncMachine::next_start() const { return next_; }
 
@@ -23,16 +28,24 @@ bool SyncMachine::request_early(runtime::SteadyTime now) {
   if (failing()) return false;
   if (running_) {
     early_wanted_ = true;  // the pass under way may have asked the server too soon
-  } else {
-    next_ = std::min(next_, std::max(now, early_allowed_));
+    return true;
   }
-  return true;
+  pass_early(now);
+  return next_ <= now + kEarlySyncSpacing;
+}
+
+void SyncMachine::pass_early(runtime::SteadyTime now) {
+  const runtime::SteadyTime start = std::max(now, early_allowed_);
+  if (start >= next_) return;
+  next_ = start;
+  next_is_early_ = true;
 }
 
 void SyncMachine::started(runtime::SteadyTime now) {
   running_ = true;
   early_wanted_ = false;
-  early_allowed_ = now + kEarlySyncSpacing;
+  if (std::exchange(next_is_early_, false)) early_paid_until_ = std::max(early_paid_until_, now) + kEarlySyncPeriod;
+  early_allowed_ = std::max(now + kEarlySyncSpacing, early_paid_until_ - (kEarlySyncBurst - 1) * kEarlySyncPeriod);
 }
 
 void SyncMachine::finished(PassResult result, runtime::SteadyTime now) {
@@ -43,7 +56,7 @@ void SyncMachine::finished(PassResult result, runtime::SteadyTime now) {
   if (returned) outage_over_ = now + kAfterOutage;
   if (ok) {
     next_ = now + good_wait(result, now);
-    if (early_wanted_) next_ = std::min(next_, std::max(now, early_allowed_));
+    if (early_wanted_) pass_early(now);
   } else if (result == PassResult::kUnreachable) {
     next_ = now + unreachable_wait();
   } else {

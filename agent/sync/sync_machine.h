@@ -15,7 +15,11 @@ inline constexpr std::chrono::seconds kSyncIntervalDefault{5};
 inline constexpr std::chrono::seconds kSyncBackoffMax{8 * 60};
 inline constexpr std::chrono::milliseconds kUnreachableWaitMin{500};
 inline constexpr std::chrono::milliseconds kUnreachableWaitMax{6500};
-inline constexpr std::chrono::seconds kEarlySyncSpacing{1};
+// Early passes: a workload that has just started, and whose entry may come any moment, is looked for often at first;
+// one that stays without an entry costs the server a pass a second.
+inline constexpr std::chrono::milliseconds kEarlySyncSpacing{200};
+inline constexpr std::chrono::seconds kEarlySyncPeriod{1};  // of each in the long run
+inline constexpr int kEarlySyncBurst = 10;
 inline constexpr std::chrono::seconds kAfterOutage{6};
 inline constexpr std::chrono::seconds kAfterOutageWait{2};
 
@@ -31,7 +35,9 @@ class SyncMachine {
   SyncMachine(std::chrono::nanoseconds interval, runtime::RandomUnit random, runtime::SteadyTime now);
 
   runtime::SteadyTime next_start() const;
-  // A caller has no matching entry. False: not now (the server is failing; the answer of the last pass stands).
+  // A caller has no matching entry. True: a pass is under way or begins within kEarlySyncSpacing, and is worth waiting
+  // for. False: the answer of the last pass stands; the next begins as soon as the limit allows, or, while the server
+  // is failing, when it is due.
   bool request_early(runtime::SteadyTime now);
   void started(runtime::SteadyTime now);
   void finished(PassResult result, runtime::SteadyTime now);
@@ -40,12 +46,15 @@ class SyncMachine {
  private:
   std::chrono::nanoseconds unreachable_wait();
   std::chrono::nanoseconds good_wait(PassResult result, runtime::SteadyTime now);
+  void pass_early(runtime::SteadyTime now);
   runtime::RandomUnit random_;
   runtime::Backoff backoff_;
   runtime::SteadyTime next_;
   runtime::SteadyTime early_allowed_;
+  runtime::SteadyTime early_paid_until_;  // each early pass adds a period; at most kEarlySyncBurst are ahead of time
   bool running_ = false;
   bool early_wanted_ = false;
+  bool next_is_early_ = false;
   int failures_ = 0;
   runtime::SteadyTime outage_over_{};  // until then waits are short
 };

@@ -225,11 +225,13 @@ Task<Result<void>> Syncer::Impl::wait_synced(Deadline deadline, StopToken stop) 
   co_return Result<void>();
 }
 
-// Ends with the first pass that began after the question, or at once when there will be none soon.
+// Ends with the pass that is under way or begins soon; at once when the limit allows none.
 Task<void> Syncer::Impl::early_pass(Deadline deadline, StopToken stop) {
-  if (early_waiters_ >= kEarlyWaitersMax || !machine_.request_early(clock_.now())) co_return;
-  wake_.notify();
-  const std::uint64_t wanted = passes_started_ + 1;
+  const runtime::SteadyTime planned = machine_.next_start();
+  const std::uint64_t wanted = passes_started_ + (passes_done_ == passes_started_ ? 1 : 0);
+  const bool soon = machine_.request_early(clock_.now());
+  if (machine_.next_start() != planned) wake_.notify();
+  if (!soon || early_waiters_ >= kEarlyWaitersMax) co_return;
   const Deadline until = deadline.sooner(Deadline::after(clock_.now(), kEarlyWaitMax));
   ++early_waiters_;
   while (passes_done_ < wanted && !machine_.failing()) {

@@ -6,9 +6,12 @@ import re
 import signal
 import stat
 import subprocess
+import time
 import unittest
 
-from harness import AGENT_KIND, NODE_ALIAS, Suite, Watch, wait_until
+from harness import AGENT_KIND, BIN, NODE_ALIAS, PATIENCE, Suite, Watch, wait_until
+
+LOAD = BIN / "steeple-load"  # built with the release preset only
 
 
 def x509pop_files(folder):
@@ -36,6 +39,20 @@ class MainJob(Suite):
         _, agent = self.running_pair()
         code, _, error = agent.fetch()
         self.assertEqual((code, error), (1, "rpc error: code = PermissionDenied desc = no identity issued"))
+
+    @unittest.skipIf(AGENT_KIND == "stock", "the stock agent waits for its next tick")
+    def test_a_new_entry_is_looked_for_at_once_and_refused_callers_do_not_queue(self):
+        server, agent = self.running_pair(experimental='sync_interval = "1h"')
+        for number in range(30):  # more than are looked for in a row
+            self.assertEqual(agent.fetch()[0], 1)
+        server.create_entry("/workload")
+        agent.wait_for_ids(["/workload"], seconds=20)
+        if LOAD.exists():
+            began = time.monotonic()
+            refused = subprocess.run([LOAD, "closed", "--socket", agent.socket, "--refused", "--count", "300", "--limit", "60"], user=4003, group=4003,
+                                     extra_groups=[], capture_output=True, text=True)
+            self.assertEqual(refused.returncode, 0, refused.stderr)
+            self.assertLess(time.monotonic() - began, 60 * PATIENCE)  # one a second would be 300
 
     def test_callers_are_told_apart_by_uid(self):
         server, agent = self.running_pair()

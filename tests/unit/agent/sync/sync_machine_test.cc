@@ -81,26 +81,48 @@ TEST_CASE("SyncMachine tries an unreachable server again within 6.5 s, with full
   }
 }
 
-TEST_CASE("SyncMachine gives early passes at most once a second") {
+TEST_CASE("SyncMachine passes early, and again soon for a workload that has just started") {
   SyncMachine machine(5s, fixed(0.5), kStart);
   wait_after(machine, PassResult::kOk, kStart);
-  CHECK(machine.request_early(kStart + 200ms));
-  CHECK(machine.next_start() == kStart + 1s);
-  CHECK(machine.request_early(kStart + 300ms));
-  CHECK(machine.next_start() == kStart + 1s);
-  wait_after(machine, PassResult::kOk, kStart + 1s);
+  CHECK(machine.request_early(kStart + 50ms));
+  CHECK(machine.next_start() == kStart + 200ms);
+  CHECK(machine.request_early(kStart + 100ms));
+  CHECK(machine.next_start() == kStart + 200ms);
+  wait_after(machine, PassResult::kOk, kStart + 200ms);
+  CHECK(machine.next_start() == kStart + 5200ms);
   CHECK(machine.request_early(kStart + 3s));
   CHECK(machine.next_start() == kStart + 3s);
+}
+
+TEST_CASE("SyncMachine passes early at most once a second in the long run, and then nobody waits for it") {
+  SyncMachine machine(1h, fixed(0.5), kStart);
+  wait_after(machine, PassResult::kOk, kStart);
+  int passes = 0;
+  int in_first_second = 0;
+  int waiting_later = 0;
+  for (auto now = kStart; now < kStart + 60s; now += 50ms) {
+    const bool worth_waiting = machine.request_early(now);
+    if (worth_waiting && now >= kStart + 20s) ++waiting_later;
+    if (machine.next_start() > now) continue;
+    wait_after(machine, PassResult::kOk, now);
+    ++passes;
+    if (now < kStart + 1s) ++in_first_second;
+  }
+  CHECK(in_first_second == 4);
+  CHECK(passes == 60 + kEarlySyncBurst - 1);
+  CHECK(waiting_later == 40 * 5);  // of 20 a second
+  CHECK_FALSE(machine.request_early(kStart + 59950ms));
+  CHECK(machine.request_early(kStart + 120s));  // and is fresh again after a rest
 }
 
 TEST_CASE("SyncMachine passes again for a request that came during a pass") {
   SyncMachine machine(5s, fixed(0.5), kStart);
   machine.started(kStart);
-  CHECK(machine.request_early(kStart + 10ms));
+  CHECK(machine.request_early(kStart + 10ms));  // worth waiting for
   machine.finished(PassResult::kOk, kStart + 20ms);
-  CHECK(machine.next_start() == kStart + 1s);
-  wait_after(machine, PassResult::kOk, kStart + 1s);
-  CHECK(machine.next_start() == kStart + 6s);
+  CHECK(machine.next_start() == kStart + 200ms);
+  wait_after(machine, PassResult::kOk, kStart + 200ms);
+  CHECK(machine.next_start() == kStart + 5200ms);
 }
 
 TEST_CASE("SyncMachine grants no early pass while the server fails") {
