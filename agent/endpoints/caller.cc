@@ -67,7 +67,7 @@ Task<Result<Selectors, Status>> CallerAttestor::attest(ServerCall& call, CallLog
     Error missing(ErrorCode::kInternal, "rpc error: code = Internal desc = peer tracker watcher missing from context");
     co_return failed(call, log, missing, started);
   }
-  Result<ProcessHandle> process = ProcessHandle::open(*peer);
+  Result<ProcessHandle> process = ProcessHandle::open(*peer, &keeper_);
   if (!process) co_return failed(call, log, process.error(), started);
   Result<Selectors> selectors = co_await engine_.attest(*process, call.deadline(), call.stop());
   if (!selectors) co_return failed(call, log, selectors.error(), started);

@@ -1,5 +1,5 @@
 // Who calls: attests the process at the other end of a call, and believes the result only if the process is still the
-// one that connected (endpoints 1.4, 1.7; attestation 6.1). Once per RPC; nothing is kept between RPCs. I/O thread
+// one that connected (endpoints 1.4, 1.7; attestation 6.1). Once per RPC; no fact is kept between RPCs. I/O thread
 // only.
 #pragma once
 
@@ -34,6 +34,7 @@ class CallerAttestor {
 
  private:
   attestation::WorkloadEngine& engine_;
+  runtime::ProcessKeeper keeper_;
   pid_t own_pid_;
 };
 

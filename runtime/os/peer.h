@@ -9,6 +9,7 @@
 
 #include "runtime/core/result.h"
 #include "runtime/os/file_descriptor.h"
+#include "runtime/os/process_keeper.h"
 
 namespace steeple::runtime {
 
@@ -34,11 +35,13 @@ class Peer {
   std::uint64_t start_time() const {
     return start_time_;
   }  // field 22 of /proc/PID/stat; read only when there is no pidfd
+  CallsOfPeer& calls() const { return calls_; }  // no part of who it is
 
  private:
   PeerCredentials credentials_;
   FileDescriptor pidfd_;
   std::uint64_t start_time_ = 0;
+  mutable CallsOfPeer calls_;
 };
 
 }  // namespace steeple::runtime

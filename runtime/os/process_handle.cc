@@ -40,7 +40,12 @@ Result<void> check_pidfd(int pidfd) {
 
 }  // namespace
 
-Result<ProcessHandle> ProcessHandle::open(const Peer& peer) {
+Result<ProcessHandle> ProcessHandle::open(const Peer& peer, ProcessKeeper* keeper) {
+  if (keeper != nullptr) {
+    if (std::shared_ptr<const ProcessFiles> files = keeper->find(peer.calls())) {
+      return ProcessHandle(peer, std::move(files));
+    }
+  }
   const pid_t pid = peer.credentials().pid;
   FileDescriptor directory(::open(proc_path(pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!directory) {
@@ -49,7 +54,20 @@ Result<ProcessHandle> ProcessHandle::open(const Peer& peer) {
   ProcessHandle handle(peer, std::move(directory));
   // Alive after the open: the directory is that of the peer, whatever happens to its number later.
   STEEPLE_CHECK(handle.verify_running());
+  // Without a pidfd the descriptors are too few, or the kernel is old.
+  const bool calls_again = std::exchange(peer.calls().called_before, true);
+  if (keeper != nullptr && calls_again && peer.pidfd() >= 0) STEEPLE_CHECK(handle.keep_files(*keeper));
   return handle;
+}
+
+Result<void> ProcessHandle::keep_files(ProcessKeeper& keeper) {
+  STEEPLE_TRY(status, open_file("status"));
+  auto files = std::make_shared<ProcessFiles>();
+  files->directory = std::move(own_directory_);
+  files->status = std::move(status);
+  kept_ = std::move(files);
+  keeper.keep(peer_->calls(), kept_);
+  return {};
 }
 
 Result<void> ProcessHandle::verify_running() const {
@@ -71,7 +89,7 @@ Result<void> ProcessHandle::verify_running() const {
 }
 
 Result<FileDescriptor> ProcessHandle::open_file(const char* name) const {
-  FileDescriptor file(::openat(directory_.get(), name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  FileDescriptor file(::openat(directory(), name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!file) return process_error("open", pid(), name, errno);
   return file;
 }
@@ -81,9 +99,31 @@ Result<std::string> ProcessHandle::read(const char* name, std::size_t size_max) 
   return read_descriptor(file.get(), proc_path(pid(), name), size_max);
 }
 
+// The kernel gives as much of this file as there is room for: a read that leaves room was the last.
+Result<std::string> ProcessHandle::read_status() const {
+  FileDescriptor opened;
+  if (!kept_) {
+    STEEPLE_TRY(file, open_file("status"));
+    opened = std::move(file);
+  }
+  const int fd = kept_ ? kept_->status.get() : opened.get();
+  char block[8192];
+  std::string text;
+  for (;;) {
+    const ssize_t size = ::pread(fd, block, sizeof block, static_cast<off_t>(text.size()));
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return process_error("read", pid(), "status", errno);
+    text.append(block, static_cast<std::size_t>(size));
+    if (static_cast<std::size_t>(size) < sizeof block) return text;
+    if (text.size() > kProcStatusBytesMax) {
+      return Error(ErrorCode::kLimit, "read " + proc_path(pid(), "status") + ": larger than the limit");
+    }
+  }
+}
+
 Result<std::string> ProcessHandle::read_link(const char* name) const {
   char target[PATH_MAX + 1];
-  ssize_t size = ::readlinkat(directory_.get(), name, target, sizeof target);
+  ssize_t size = ::readlinkat(directory(), name, target, sizeof target);
   if (size < 0) return process_error("readlink", pid(), name, errno);
   if (size == sizeof target) return process_error("readlink", pid(), name, ENAMETOOLONG);
   return std::string(target, static_cast<std::size_t>(size));
@@ -92,7 +132,7 @@ Result<std::string> ProcessHandle::read_link(const char* name) const {
 Result<void> ProcessHandle::verify_alive() const {
   STEEPLE_CHECK(verify_running());
   struct stat status;
-  if (::fstat(directory_.get(), &status) != 0) {
+  if (::fstat(directory(), &status) != 0) {
     return Error(ErrorCode::kNotFound, "caller exit suspected due to failed proc stat");
   }
   const PeerCredentials& original = peer_->credentials();

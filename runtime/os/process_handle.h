@@ -3,6 +3,7 @@
 // time.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,14 +16,16 @@ namespace steeple::runtime {
 
 class ProcessHandle {
  public:
-  // `peer` must outlive the handle. kNotFound when it has gone. Costs an open and a poll: it runs on every RPC.
-  static Result<ProcessHandle> open(const Peer& peer);
+  // `peer` must outlive the handle. kNotFound when it has gone. Costs an open and a poll, as it runs on every RPC;
+  // nothing when the keeper has the process since an earlier RPC of the same connection.
+  static Result<ProcessHandle> open(const Peer& peer, ProcessKeeper* keeper = nullptr);
 
   pid_t pid() const { return peer_->credentials().pid; }
   const PeerCredentials& credentials() const { return peer_->credentials(); }
 
   // A file below /proc/PID, at most `size_max` bytes (kLimit above).
   Result<std::string> read(const char* name, std::size_t size_max) const;
+  Result<std::string> read_status() const;  // `status`, at most kProcStatusBytesMax
   Result<std::string> read_link(const char* name) const;
   Result<FileDescriptor> open_file(const char* name) const;  // read-only; follows magic links such as exe
 
@@ -31,10 +34,14 @@ class ProcessHandle {
   Result<void> verify_alive() const;
 
  private:
-  ProcessHandle(const Peer& peer, FileDescriptor directory) : peer_(&peer), directory_(std::move(directory)) {}
+  ProcessHandle(const Peer& peer, FileDescriptor directory) : peer_(&peer), own_directory_(std::move(directory)) {}
+  ProcessHandle(const Peer& peer, std::shared_ptr<const ProcessFiles> files) : peer_(&peer), kept_(std::move(files)) {}
+  Result<void> keep_files(ProcessKeeper& keeper);
   Result<void> verify_running() const;
+  int directory() const { return kept_ ? kept_->directory.get() : own_directory_.get(); }
   const Peer* peer_;
-  FileDescriptor directory_;
+  FileDescriptor own_directory_;  // or
+  std::shared_ptr<const ProcessFiles> kept_;
 };
 
 }  // namespace steeple::runtime

@@ -32,7 +32,7 @@ UnixAttestor::UnixAttestor(UnixConfig config, runtime::AccountNames& names, runt
     : config_(config), names_(names), digester_(loop, workers) {}
 
 Task<Result<Selectors>> UnixAttestor::attest(const ProcessHandle& process, Deadline deadline, StopToken stop) {
-  Result<std::string> status = process.read("status", runtime::kProcStatusBytesMax);
+  Result<std::string> status = process.read_status();
   if (!status && status.error().code() == ErrorCode::kNotFound)
     co_return Error(ErrorCode::kInternal, "failed to get process: process does not exist");
   if (!status) co_return internal("UIDs lookup: ", std::move(status.error()));

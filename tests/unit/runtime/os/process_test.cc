@@ -221,4 +221,71 @@ TEST_CASE("ProcessHandle sees a caller change its uid after connecting, but not 
   CHECK(handle->verify_alive());
 }
 
+TEST_CASE("ProcessHandle keeps the files of who calls again, reads them anew, and still sees its end") {
+  Agent agent;
+  Caller caller(agent.path());
+  Result<Peer> peer = agent.accept();
+  REQUIRE(peer);
+  if (peer->pidfd() < 0) return;
+  ProcessKeeper keeper;
+  REQUIRE(ProcessHandle::open(*peer, &keeper));
+  CHECK(keeper.size() == 0);  // most call once
+  REQUIRE(ProcessHandle::open(*peer, &keeper));
+  CHECK(keeper.size() == 1);
+  Result<ProcessHandle> handle = ProcessHandle::open(*peer, &keeper);
+  REQUIRE(handle);
+  CHECK(handle->read_status().value().find("Pid:\t" + std::to_string(caller.pid()) + "\n") != std::string::npos);
+  CHECK(handle->open_file("exe"));
+  CHECK(handle->verify_alive());
+  caller.end();
+  CHECK(handle->read_status().error().code() == ErrorCode::kNotFound);
+  CHECK(handle->verify_alive().error().message() == "caller exit suspected due to failed readdirent");
+  handle = ProcessHandle::open(*peer, &keeper);
+  REQUIRE(handle);
+  CHECK_FALSE(handle->verify_alive());
+  *peer = Peer();
+  CHECK(keeper.size() == 0);  // gone with its connection
+}
+
+TEST_CASE("ProcessHandle reads what has changed since it was kept") {
+  Agent agent;
+  Result<FileDescriptor> own = connect_unix(agent.path());
+  Result<Peer> peer = agent.accept();
+  REQUIRE(peer);
+  ProcessKeeper keeper;
+  char before[16];
+  REQUIRE(::prctl(PR_GET_NAME, before) == 0);
+  for (const char* name : {"steeple-one", "steeple-two", "steeple-three"}) {
+    REQUIRE(::prctl(PR_SET_NAME, name) == 0);
+    Result<ProcessHandle> handle = ProcessHandle::open(*peer, &keeper);
+    REQUIRE(handle);
+    CHECK(handle->read_status().value().starts_with(std::string("Name:\t") + name + "\n"));
+    CHECK(handle->read_status().value() == handle->read("status", kProcStatusBytesMax).value());
+  }
+  REQUIRE(::prctl(PR_SET_NAME, before) == 0);
+}
+
+TEST_CASE("ProcessKeeper keeps few: those that called last") {
+  Agent agent;
+  std::vector<FileDescriptor> sockets;
+  std::vector<std::unique_ptr<Peer>> peers;
+  ProcessKeeper keeper;
+  for (std::size_t i = 0; i < ProcessKeeper::kKeptMax + 3; ++i) {
+    Result<FileDescriptor> socket = connect_unix(agent.path());
+    REQUIRE(socket);
+    sockets.push_back(std::move(*socket));
+    Result<Peer> peer = agent.accept();
+    REQUIRE(peer);
+    if (peer->pidfd() < 0) return;
+    peers.push_back(std::make_unique<Peer>(std::move(*peer)));
+    for (int call = 0; call < 2; ++call) REQUIRE(ProcessHandle::open(*peers.back(), &keeper));
+    if (i > 0) REQUIRE(ProcessHandle::open(*peers[0], &keeper));  // the first one calls all the time
+  }
+  CHECK(keeper.size() == ProcessKeeper::kKeptMax);
+  CHECK(keeper.find(peers[0]->calls()) != nullptr);
+  CHECK(keeper.find(peers[1]->calls()) == nullptr);
+  CHECK(ProcessHandle::open(*peers[1], &keeper)->verify_alive());
+  CHECK(keeper.find(peers[1]->calls()) != nullptr);
+}
+
 }  // namespace steeple::runtime
