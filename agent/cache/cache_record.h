@@ -25,6 +25,8 @@ struct SubscriberGroup {
   std::size_t awaiting = 0;   // subscribers that have not had their first update
   std::uint64_t version = 1;  // goes up with each notification
   bool notify_pending = false;
+  // Linked: without subscribers; the records are kept, and do not know of it (SubscriberGroups).
+  boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> resting_hook;
   std::shared_ptr<const WorkloadUpdate> snapshot;  // null: to be made from the records when somebody takes it
   runtime::Signal changed;
 };

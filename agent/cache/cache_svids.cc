@@ -74,6 +74,7 @@ void X509Cache::Impl::mint_failed(const std::string& entry_id, runtime::SteadyTi
 }
 
 void X509Cache::Impl::store(CacheRecord& record, SharedX509Svid svid, runtime::WallTime rotate_at) {
+  groups_.drop_resting();
   if (!record.svid) {
     ++svids_;
     for (SubscriberGroup* group : record.groups) --group->missing;
@@ -86,6 +87,7 @@ void X509Cache::Impl::store(CacheRecord& record, SharedX509Svid svid, runtime::W
 void X509Cache::Impl::release_svid(CacheRecord& record) {
   clear_due(record);
   if (!record.svid) return;
+  groups_.drop_resting();
   if (std::exchange(record.svid_expired, false)) --expired_;
   set_evictable(record, false);
   record.svid.reset();

@@ -34,6 +34,7 @@ bool federates_with_one_of(const RegistrationEntry& entry, const std::vector<Tru
 
 BundleChanges X509Cache::Impl::update(const BundleSet& bundles, const EntryDiff& diff) {
   BundleChanges changes = bundle_cache_.update(bundles);
+  if (!changes.empty() || !diff.empty()) groups_.drop_resting();
   if (!changes.empty()) groups_.for_each([](SubscriberGroup& group) { group.snapshot.reset(); });
   for (const SharedEntry& entry : diff.removed) remove_entry(entry);
   std::size_t outdated = 0;

@@ -9,6 +9,12 @@ namespace steeple::agent {
 
 using runtime::WallTime;
 
+namespace {
+
+constexpr std::size_t kPlainKeyMax = 256;
+
+}  // namespace
+
 std::string jwt_cache_key(std::string_view spiffe_id, const std::vector<std::string>& audience) {
   std::vector<std::string_view> sorted(audience.begin(), audience.end());
   std::sort(sorted.begin(), sorted.end());
@@ -18,7 +24,8 @@ std::string jwt_cache_key(std::string_view spiffe_id, const std::vector<std::str
     text += name;
     text += '\0';
   }
-  return runtime::to_text(runtime::sha256(runtime::as_bytes(text)));
+  if (text.size() <= kPlainKeyMax) return text;
+  return '\0' + runtime::to_text(runtime::sha256(runtime::as_bytes(text)));  // no SPIFFE ID begins so
 }
 
 SharedJwtSvid JwtCache::find(const std::string& key, WallTime now) {

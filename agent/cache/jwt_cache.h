@@ -19,7 +19,7 @@ namespace steeple::agent {
 inline constexpr std::size_t kJwtSvidCacheMaxDefault = 1000;
 inline constexpr std::size_t kCachedJwtSizeMax = 64 * 1024;  // a longer token is handed out, not kept
 
-// A digest of the SPIFFE ID and the sorted audience; duplicates count.
+// The SPIFFE ID and the sorted audience (duplicates count), or a digest of them when they are long.
 std::string jwt_cache_key(std::string_view spiffe_id, const std::vector<std::string>& audience);
 
 // What the server is asked for.

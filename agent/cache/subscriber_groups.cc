@@ -38,6 +38,29 @@ void SubscriberGroups::erase(SubscriberGroup& group) {
   groups_.erase(groups_.find(group.selectors));
 }
 
+void SubscriberGroups::rest(SubscriberGroup& group) {
+  resting_.push_back(group);
+  if (++resting_count_ <= kRestingGroupsMax) return;
+  SubscriberGroup& oldest = resting_.front();
+  wake(oldest);
+  erase(oldest);
+}
+
+bool SubscriberGroups::wake(SubscriberGroup& group) {
+  if (!group.resting_hook.is_linked()) return false;
+  group.resting_hook.unlink();
+  --resting_count_;
+  return true;
+}
+
+void SubscriberGroups::drop_resting() {
+  while (!resting_.empty()) {
+    SubscriberGroup& group = resting_.front();
+    wake(group);
+    erase(group);
+  }
+}
+
 std::vector<SubscriberGroup*> SubscriberGroups::supersets_of(const attestation::Selectors& selectors) const {
   const std::vector<SubscriberGroup*>* fewest = nullptr;
   for (const attestation::Selector& selector : selectors) {

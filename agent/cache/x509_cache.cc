@@ -45,13 +45,18 @@ X509Cache::Impl::Impl(runtime::Loop& loop, const runtime::Clock& clock, std::siz
       bundle_cache_(log_),
       groups_(loop) {}
 
-X509Cache::Impl::~Impl() { STEEPLE_ASSERT(groups_.empty()); }
+X509Cache::Impl::~Impl() {
+  groups_.drop_resting();
+  STEEPLE_ASSERT(groups_.empty());
+}
 
 std::unique_ptr<Subscription> X509Cache::Impl::subscribe(attestation::Selectors selectors) {
   SubscriberGroup* group = selectors.empty() ? &groups_.create_apart() : groups_.find(selectors);
   if (group == nullptr) {
     group = &groups_.create(std::move(selectors));
     for (const SharedEntry& entry : index_.match(group->selectors)) link(*find(entry->id), *group);
+  } else if (groups_.wake(*group)) {
+    wake(*group);
   }
   ++group->subscribers;
   ++subscribers_;
@@ -67,7 +72,36 @@ void X509Cache::Impl::first_delivered(SubscriberGroup& group) {
 void X509Cache::Impl::unsubscribe(SubscriberGroup& group, bool awaiting) {
   if (awaiting) first_delivered(group);
   --subscribers_;
-  if (--group.subscribers == 0) dissolve(group);
+  if (--group.subscribers != 0) return;
+  if (svids_ <= svids_max_ && may_rest(group)) {
+    rest(group);
+  } else {
+    dissolve(group);
+  }
+}
+
+// Nothing is lost or kept too long while it rests: all that it served can be served again as it is.
+bool X509Cache::Impl::may_rest(const SubscriberGroup& group) {
+  const bool served = group.snapshot != nullptr && group.missing == 0 && !group.selectors.empty();
+  return served && std::none_of(group.records.begin(), group.records.end(),
+                                [](const CacheRecord* record) { return record->entry->disable_x509_svid_prefetch; });
+}
+
+void X509Cache::Impl::rest(SubscriberGroup& group) {
+  for (CacheRecord* record : group.records) {
+    std::erase(record->groups, &group);
+    place(*record);
+    queue_.reprioritise(*record);
+  }
+  groups_.rest(group);
+}
+
+void X509Cache::Impl::wake(SubscriberGroup& group) {
+  for (CacheRecord* record : group.records) {
+    record->groups.push_back(&group);
+    place(*record);
+    queue_.reprioritise(*record);
+  }
 }
 
 void X509Cache::Impl::dissolve(SubscriberGroup& group) {

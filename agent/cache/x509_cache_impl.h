@@ -62,6 +62,9 @@ class X509Cache::Impl {
   void unlink(CacheRecord& record, SubscriberGroup& group);
   void set_awaiting(SubscriberGroup& group, bool awaiting);
   void touch(SubscriberGroup& group);
+  void wake(SubscriberGroup& group);
+  static bool may_rest(const SubscriberGroup& group);
+  void rest(SubscriberGroup& group);
   void dissolve(SubscriberGroup& group);
   static void notify(SubscriberGroup& group);
 

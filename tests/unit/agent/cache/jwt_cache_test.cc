@@ -34,6 +34,10 @@ TEST_CASE("JWT cache keys tell SPIFFE IDs and audience sets apart, whatever the 
   CHECK(jwt_cache_key("a", {"x"}) != jwt_cache_key("a", {"x", "x"}));
   CHECK(jwt_cache_key("a", {"xy"}) != jwt_cache_key("a", {"x", "y"}));
   CHECK(jwt_cache_key("a", {}) != jwt_cache_key("a", {""}));
+  const std::string longer(1000, 'x');
+  CHECK(jwt_cache_key("a", {longer, "y"}) == jwt_cache_key("a", {"y", longer}));
+  CHECK(jwt_cache_key("a", {longer, "y"}) != jwt_cache_key("a", {longer, "z"}));
+  CHECK(jwt_cache_key("a", {longer, "y"}).size() < 100);
 }
 
 TEST_CASE("The JWT cache is bound; the least recently used goes") {

@@ -1,4 +1,5 @@
 // The table of endpoints 1.10, row by row: which change reaches which subscriber.
+#include "agent/cache/subscriber_groups.h"
 #include "tests/unit/agent/cache/cache_fixture.h"
 
 using namespace steeple;
@@ -250,6 +251,74 @@ TEST_CASE("Subscribers with the same selectors share one update") {
   two->news();
   CHECK(&one->last() == &two->last());
   CHECK(f.cache.counts().subscribers == 2);
+}
+
+TEST_CASE("Who comes back alone finds the update it had, as long as nothing has changed") {
+  CacheFixture f;
+  auto entry = shared(make_entry("a", "/a", {"unix:uid:1"}));
+  auto other = shared(make_entry("b", "/b", {"unix:uid:2"}));
+  f.update(created({entry, other}));
+  f.sign_all();
+  const WorkloadUpdate* had = nullptr;
+  std::shared_ptr<const X509Svid> svid_had = f.cache.svid_of("a");
+  const auto come_back = [&] {
+    auto reader = f.reader({"unix:uid:1"});
+    CHECK(reader->news().size() == 1);
+    return std::make_pair(reader->last().identities().size(), &reader->last());
+  };
+  had = come_back().second;
+  CHECK(come_back().second == had);
+  CHECK(f.cache.counts().subscribers == 0);
+  f.update({});  // a pass without news
+  CHECK(come_back().second == had);
+  SECTION("not after a new SVID") {
+    f.sign(entry);
+    auto reader = f.reader({"unix:uid:1"});
+    CHECK(reader->news() == News{{"a"}});
+    CHECK(&reader->last().identities()[0].svid() == f.cache.svid_of("a").get());
+    CHECK(f.cache.svid_of("a") != svid_had);
+    CHECK(svid_had.use_count() == 1);  // nobody else keeps its key
+  }
+  SECTION("not after the entry has gone") {
+    f.update(removed(entry));
+    CHECK(come_back().first == 0);
+  }
+  SECTION("not after another entry has come") {
+    auto second = shared(make_entry("c", "/c", {"unix:uid:1"}));
+    f.update(created({second}));
+    f.sign_all();
+    CHECK(come_back().first == 2);
+  }
+  SECTION("not after a bundle has changed") {
+    f.bundles.set_own(f.own.shared_bundle(2));
+    f.update({});
+    auto reader = f.reader({"unix:uid:1"});
+    CHECK(reader->news() == News{{"a"}});
+    CHECK(reader->last().own_bundle() == f.bundles.own());
+  }
+  SECTION("not among many others") {
+    for (std::size_t i = 0; i < 2 * kRestingGroupsMax; ++i) {
+      CHECK(f.reader({"unix:uid:2", "unix:gid:" + std::to_string(i)})->news() == News{{"b"}});
+    }
+    CHECK(come_back().first == 1);
+  }
+}
+
+TEST_CASE("Who has left keeps no SVID from being evicted") {
+  CacheFixture f(1);
+  auto a = shared(make_entry("a", "/a", {"unix:uid:1"}));
+  auto b = shared(make_entry("b", "/b", {"unix:uid:2"}));
+  f.update(created({a, b}));
+  f.sign_all();
+  f.reader({"unix:uid:1"})->news();
+  auto reader = f.reader({"unix:uid:2"});
+  f.sign_all();
+  CHECK(reader->news() == News{{"b"}});
+  CHECK(f.cache.svid_of("a") == nullptr);
+  auto again = f.reader({"unix:uid:1"});
+  CHECK(again->news().empty());
+  f.sign_all();
+  CHECK(again->news() == News{{"a"}});
 }
 
 TEST_CASE("A subscription's wait ends with its deadline and its stop") {
