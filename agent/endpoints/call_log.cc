@@ -10,6 +10,8 @@ CallNames call_names(std::string_view path) {
   std::size_t slash = path.rfind('/');
   if (slash == std::string_view::npos) return {path, {}};
   CallNames names{path.substr(0, slash), path.substr(slash + 1)};
+  constexpr std::string_view kServerApis = "spire.api.server.";
+  if (names.service.starts_with(kServerApis)) names.service.remove_prefix(kServerApis.size());
   struct Short {
     std::string_view full, brief;
   };

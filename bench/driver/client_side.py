@@ -10,6 +10,7 @@ from .world import Attached
 
 RATE = [Column("per_second", "calls/s", 1, 0)]
 CLOSED = [*LATENCY, *RATE, *COST, *HELD]
+SIGNED = [Column("server_us", "server's own time, mean us"), Column("beyond_server_us", "mean beyond it, us"), *CLOSED]
 OPEN = [*LATENCY, Column("in_flight_peak", "in flight, peak", 1, 0), *COST]
 UNREGISTERED_UID = 54321  # a user of no entry
 FOREIGN_DOMAIN = "spiffe://other.example.net"
@@ -28,7 +29,7 @@ def running_agents(bench, entries=10, together=True, **settings):
     world.start_server()
     try:
         world.fill_entries(entries)
-        yield [world.start_agent(spec, **settings) for spec in bench.options.agent] if together else bench.options.agent
+        yield [world.start_agent(spec, **settings) for spec in bench.agents] if together else bench.agents
         for agent in list(world.agents):
             world.stop_agent(agent)
     finally:
@@ -56,6 +57,7 @@ def fresh_agent(bench, spec, **settings):
 
 # An agent that takes calls and does not answer them: the one failure that is a figure itself.
 NOT_SERVED = ("calls were answered in", "calls stay unanswered", "is not sustained", "streams received push")
+UNANSWERED_SECONDS = 10  # a storm's
 
 
 def finish_or_not_served(bench, agent, child):
@@ -76,11 +78,23 @@ def measure_loops(bench, scenario, agents, loops):
     for _, place in bench.turns(range(len(agents))):
         for variant, columns, mode, settings in loops:
             agent = agents[place]
-            figures = bench.record(scenario, variant, agent.name, columns,
-                                   lambda: load_or_not_served(bench, agent, mode, **{"seconds": bench.options.seconds, **settings}))
+            figures = bench.record(scenario, variant, agent.name, columns, lambda: load_or_not_served(bench, agent, mode, **{"seconds": bench.options.seconds, **settings}),
+                                   show_rpcs=asks_the_server(settings), complete=beyond_the_server)
             if "not_served" in figures and not isinstance(agent, Attached):  # it may never answer again
                 bench.world.stop_agent(agent)
                 agents[place] = bench.world.start_agent(agent.spec)
+
+
+def asks_the_server(settings):
+    return settings.get("call") == "jwt-new" or settings.get("refused", False)
+
+
+def beyond_the_server(figures):
+    """How much longer a signing call takes than the server needs for it."""
+    spent = figures.get("server_ms_per_rpc", {}).get("NewJWTSVID")
+    if spent is not None and "latency_us" in figures:
+        figures["server_us"] = spent * 1000
+        figures["beyond_server_us"] = figures["latency_us"]["mean"] - spent * 1000
 
 
 def closed(bench, call, clients, kept, what, **settings):
@@ -106,7 +120,8 @@ def jwt(bench):
     with running_agents(bench) as agents:
         loops = closed(bench, "jwt", [bench.options.clients[0], bench.options.clients[-1]], True, "JWT-SVID from the cache", argument=bench.options.audience)
         loops += closed(bench, "jwt", bench.options.clients[:1], False, "JWT-SVID from the cache", argument=bench.options.audience)
-        loops += closed(bench, "jwt-new", bench.options.clients[:1], True, "JWT-SVID that the server signs", argument=bench.options.audience)
+        loops += [(variant, SIGNED, mode, settings) for variant, _, mode, settings in
+                  closed(bench, "jwt-new", bench.options.clients[:1], True, "JWT-SVID that the server signs", argument=bench.options.audience)]
         measure_loops(bench, "jwt", agents, loops)
 
 
@@ -155,7 +170,8 @@ def idle_entries(bench, specs, entries):
 
     for _, spec in bench.turns(specs):
         with fresh_agent(bench, spec) as started:
-            bench.record("idle", f"{entries} entries, no stream", started.name, [Column("idle_milli_cores", "idle milli-cores", 1, 2), *HELD], lambda: measure(started))
+            bench.record("idle", f"{entries} entries, no stream", started.name, [Column("idle_milli_cores", "idle milli-cores", 1, 2), *HELD], lambda: measure(started),
+                         show_rpcs=True)
 
 
 def memory_of(pid):
@@ -225,7 +241,7 @@ def pushes(bench, scenario, specs, streams, **settings):
     for _, spec in bench.turns(specs):
         with fresh_agent(bench, spec, experimental='sync_interval = "1s"') as started:
             child = world.generator(started, "push", streams=streams, limit=60, **settings)
-            bench.record(scenario, variant, started.name, PUSH_COLUMNS, lambda: measure(started, child))
+            bench.record(scenario, variant, started.name, PUSH_COLUMNS, lambda: measure(started, child), show_rpcs=True)
 
 
 def push(bench):
@@ -245,8 +261,12 @@ STORM_COLUMNS = [Column("all_served_ms", "all served ms"), Column("late_client_m
 
 
 def storm(bench):
+    deaf = set()  # an agent that left such a storm unanswered once is not asked again
     with running_agents(bench, together=False) as specs:
         for _, spec in bench.turns(specs):
-            for count in bench.options.storm:
+            for count in [count for count in bench.options.storm if (spec, count) not in deaf]:
                 with fresh_agent(bench, spec) as started:
-                    bench.record("storm", f"{count} first calls at once", started.name, STORM_COLUMNS, lambda: load_or_not_served(bench, started, "storm", streams=count, limit=30))
+                    figures = bench.record("storm", f"{count} first calls at once", started.name, STORM_COLUMNS, lambda: load_or_not_served(
+                        bench, started, "storm", streams=count, limit=UNANSWERED_SECONDS), show_rpcs=True)
+                if "not_served" in figures:
+                    deaf.add((spec, count))

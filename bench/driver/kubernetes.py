@@ -1,4 +1,5 @@
 """Pods: real cgroups, a kubelet that answers from memory, so that what is measured is the agent's share."""
+import math
 import os
 import random
 import time
@@ -9,6 +10,7 @@ from .machine import cpu_seconds, milli_cores
 from .results import COST, HELD, LATENCY, Column
 
 STORM_CLIENTS = 100
+SELDOM_RATE, SELDOM_SECONDS = 1.5, 4
 ACCOUNT = "bench"
 UNIX = 'WorkloadAttestor "unix" { plugin_data {} }'
 KUBELET = Column("kubelet_requests", "kubelet requests", 1, 0)
@@ -40,10 +42,16 @@ class Node:
         self.cgroups.stop()
 
 
-def unix_cost(bench, node):
+def percentile(values, part):
+    """As the generator counts them: the smallest value that so many are not above."""
+    ordered = sorted(values)
+    return ordered[max(math.ceil(part * len(ordered)), 1) - 1]
+
+
+def unix_cost(bench):
     """CPU of a call where only the attestor `unix` is configured, for the difference."""
     out = {}
-    for spec in bench.options.agent:
+    for spec in bench.agents:
         agent = bench.world.start_agent(spec)
         out[spec.name] = bench.world.load(agent, "closed", kept=True, seconds=bench.options.seconds)["agent_cpu_us_per_op"]
         bench.world.stop_agent(agent)
@@ -60,23 +68,40 @@ def known(world, node, agent, seconds, unix):
 
 
 def storm(world, node, agent):
-    """One client in each of 100 pods, all at once: an agent's first calls."""
-    before, cpu, begin = node.stub.requests, cpu_seconds(agent.pid), time.monotonic_ns()
-    children = [world.generator(agent, "await", every=5, limit=60, cgroup=node.cgroup(node.pods[number % len(node.pods)])) for number in range(STORM_CLIENTS)]
-    served = [world.finish(agent, child) for child in children]
-    last = max(one["served_ns"] for one in served)
-    return {"all_served_ms": (last - max(begin, min(one["begin_ns"] for one in served))) / 1e6, "agent_cpu_ms": (cpu_seconds(agent.pid) - cpu) * 1e3,
-            "attempts": max(one["attempts"] for one in served), "kubelet_requests": node.stub.requests - before, "memory": memory_of(agent.pid)}
+    """A client in each of 100 pods, all at once: an agent's first calls."""
+    clients = min(len(node.pods), STORM_CLIENTS)
+    before = node.stub.requests
+    figures = load_pods(world, node, agent, node.pods[:clients], streams=STORM_CLIENTS, clients=clients, seconds=0, warm_up=0, limit=60)
+    return {**figures, "kubelet_requests": node.stub.requests - before}
 
 
-def late(world, node, agent, number):
-    """A client that waits for its pod to be listed."""
-    pod = world.kubelet.Pod(f"late-{number}", account=ACCOUNT)
-    child = world.generator(agent, "await", every=5, limit=60, cgroup=node.cgroup(pod))
-    time.sleep(random.uniform(0.2, 0.7))
-    node.stub.list([*node.bodies, pod.json()])
-    listed = time.monotonic_ns()
-    return {"listed_to_svid_ms": (world.finish(agent, child)["served_ns"] - listed) / 1e6}
+def seldom(world, node, agent, idle):
+    """The same container, calls so far apart that no list of the kubelet's is half a second old at the next; what the agent does anyway is taken off."""
+    before = node.stub.requests
+    figures = world.load(agent, "open", rate=SELDOM_RATE, seconds=SELDOM_SECONDS, warm_up=0, cgroup=node.cgroup(node.pods[0]))
+    figures["cpu_ms_per_call"] = (figures["agent_cpu_s"] * 1e3 - idle * figures["seconds"]) / figures["count"]
+    figures["kubelet_per_call"] = (node.stub.requests - before) / figures["count"]
+    return figures
+
+
+def load_pods(world, node, agent, pods, **settings):
+    """A process in each pod's cgroup opens its part of the streams."""
+    cgroups = world.home / "cgroups"
+    cgroups.write_text("".join(f"{node.cgroup(pod)}\n" for pod in pods))
+    return world.load(agent, "pods", cgroups=cgroups, **settings)
+
+
+def late(bench, node, agent):
+    """Clients that wait, one after the other, for their pods to be listed: each sample, and p50 and p99 of all."""
+    samples = []
+    for number in range(bench.samples()):
+        pod = bench.world.kubelet.Pod(f"late-{number}", account=ACCOUNT)
+        child = bench.world.generator(agent, "await", every=5, limit=60, cgroup=node.cgroup(pod))
+        time.sleep(random.uniform(0.2, 0.7))
+        node.stub.list([*node.bodies, pod.json()])
+        listed = time.monotonic_ns()
+        samples.append((bench.world.finish(agent, child)["served_ns"] - listed) / 1e6)
+    return {"samples_ms": samples, "listed_to_svid_ms": {"p50": percentile(samples, 0.5), "p99": percentile(samples, 0.99)}}
 
 
 def unknown(world, node, agent, seconds):
@@ -98,14 +123,18 @@ def unknown(world, node, agent, seconds):
 
 def k8s(bench):
     world, options = bench.world, bench.options
+    unix = None
     for count in options.pods:
         with Node(world, count) as node:
             world.start_server()
             world.fill_entries(10)
             world.add_entries([world.entry("pods", f"k8s:sa:{ACCOUNT}")])
-            unix = unix_cost(bench, node)
-            for _, spec in bench.turns(options.agent):
+            unix = unix or unix_cost(bench)
+            for _, spec in bench.turns(bench.agents):
                 one_agent(bench, node, spec, count, unix[spec.name])
+
+
+LATE_PODS = 110  # where clients wait for their pods: an ordinary node
 
 
 def one_agent(bench, node, spec, count, unix):
@@ -114,41 +143,51 @@ def one_agent(bench, node, spec, count, unix):
     agent = world.launch(world.configure_agent(spec, workload_attestor=node.stub.plugin()), "-joinToken", world.server.token())
     world.settle(agent)
     bench.record("k8s", f"{count} pods, {STORM_CLIENTS} clients of {min(count, STORM_CLIENTS)} pods at once", spec.name, [
-        Column("all_served_ms", "all served ms"), Column("agent_cpu_ms", "agent CPU ms"), KUBELET, *HELD], lambda: storm(world, node, agent))
+        Column("all_served_ms", "all served ms"), Column("open_cpu_ms", "agent CPU ms"), KUBELET, *LATENCY[:3], *HELD], lambda: storm(world, node, agent), show_rpcs=True)
     bench.record("k8s", f"{count} pods, a known container, kept connection", spec.name, [
         Column("above_unix_us", "agent CPU us/op above unix", 1, 1), KUBELET, *LATENCY, *COST], lambda: known(world, node, agent, options.seconds, unix))
-    for number in range(max(options.samples // options.rounds, 1)):
+    idle = milli_cores(agent.pid, 2)
+    bench.record("k8s", f"{count} pods, a known container, a new connection every 0.7 s", spec.name, [
+        Column("cpu_ms_per_call", "agent CPU ms/call", 1, 2), Column("kubelet_per_call", "kubelet requests/call", 1, 2), LATENCY[0]], lambda: seldom(world, node, agent, idle))
+    if count == min(options.pods, key=lambda pods: abs(pods - LATE_PODS)):
         bench.record("k8s", f"{count} pods, a client that waits for its pod to be listed", spec.name, [
-            Column("listed_to_svid_ms", "listed to SVID, ms")], lambda: late(world, node, agent, number))
+            Column("listed_to_svid_ms.p50", "listed to SVID, p50 ms"), Column("listed_to_svid_ms.p99", "listed to SVID, p99 ms")], lambda: late(bench, node, agent))
+        node.stub.list(node.bodies)
     bench.record("k8s", f"{count} pods, an unknown container", spec.name, [
         Column("cpu_ms_per_request", "agent CPU ms/kubelet request", 1, 2), KUBELET], lambda: unknown(world, node, agent, options.seconds))
     world.stop_agent(agent)
 
 
-DENSITY_COLUMNS = [Column("open_seconds", "opened in, s", 1, 2), Column("sync_seconds", "start to first SVID, s", 1, 2), Column("idle_milli_cores", "idle milli-cores", 1, 2), KUBELET,
-                   *LATENCY, *HELD]
+PODS_AT_ONCE = 32  # that open their streams
+DENSITY_COLUMNS = [Column("open_seconds", "opened in, s", 1, 2), Column("open_cpu_us_per_op", "agent CPU us/stream opened"), Column("sync_seconds", "start to first SVID, s", 1, 2),
+                   Column("idle_milli_cores", "idle milli-cores", 1, 2), Column("after_leaving_mb", "RSS 5 s after all left, MB"), KUBELET, *LATENCY, *HELD]
 
 
 def density(bench):
-    """A full node: pods with their own identities, streams from each of them, and many entries of four selectors."""
-    world = bench.world
-    pods, streams, entries = bench.options.density
-    hold = {"seconds": 2, "warm_up": 1} if bench.options.quick else {"seconds": 10, "warm_up": 5}
+    """A full node: pods with their own identities, streams from a process in each of them, and many entries of four selectors."""
+    world, options = bench.world, bench.options
+    pods, streams, entries = options.density
+    hold = {"seconds": 2, "warm_up": 1} if options.quick else {"seconds": 10, "warm_up": 5}
     with Node(world, pods, account=lambda number: f"account-{number}") as node:
         world.start_server()
         bench.progress(f"density: {entries} entries")
         world.add_entries([pod_entry(world, number) for number in range(entries)])
-        cgroups = world.home / "cgroups"
-        cgroups.write_text("".join(f"{node.cgroup(pod)}\n" for pod in node.pods))
-        for _, spec in bench.turns(bench.options.agent):
+        for _, spec in bench.turns(bench.agents):
             agent = world.start_agent(spec, cgroup=node.cgroup(node.pods[0]), workload_attestor=node.stub.plugin())
             before = node.stub.requests
 
             def measure():
-                figures = world.load(agent, "idle", streams=streams, cgroups=cgroups, limit=900, **hold)
+                try:
+                    figures = load_pods(world, node, agent, node.pods, streams=streams, clients=PODS_AT_ONCE, limit=options.density_limit, **hold)
+                except BenchError as error:
+                    if "pods' calls were answered in" not in str(error):
+                        raise
+                    return {"not_served": str(error)}
+                if "after_leaving" in figures:
+                    figures["after_leaving_mb"] = figures["after_leaving"][-1][1]["rss_kib"] / 1024
                 return {**figures, "sync_seconds": agent.first_svid_seconds, "kubelet_requests": node.stub.requests - before}
 
-            bench.record("density", f"{pods} pods, {streams} streams, {entries} entries of 4 selectors", spec.name, DENSITY_COLUMNS, measure)
+            bench.record("density", f"{pods} pods, {streams} streams, {entries} entries of 4 selectors", spec.name, DENSITY_COLUMNS, measure, show_rpcs=True)
             world.stop_agent(agent)
 
 

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
-from . import client_side, machine, options as command_line
+from . import client_side, machine, options as command_line, plan
 from .errors import BenchError
+from .figures import renew_readme, renew_results
 from .report import memory_picture, write_report
 from .results import Results, markdown, table
 from .scenario import Bench
@@ -27,26 +29,93 @@ def scenarios():
 def describe(spec):
     done = subprocess.run([spec.path, "--version"], capture_output=True, text=True)
     version = (done.stdout + done.stderr).strip().splitlines()
-    return {"name": spec.name, "path": str(spec.path), "backend": spec.backend or "its default", "version": version[0] if version else "unknown"}
+    return {"name": spec.name, "path": str(spec.path), "backend": spec.backend or "its default", "version": version[0] if version else "unknown",
+            "environment": {key: value for key, value in spec.environment.items() if key != "STEEPLE_IO_BACKEND"}}
 
 
 def interrupted(number, _frame):
     raise BenchError(f"ended by {signal.Signals(number).name}")
 
 
-def run(options, home):
-    agents = [{"name": "attached", "path": options.socket, "backend": "", "version": ""}] if options.socket else [describe(spec) for spec in options.agent]
-    results = Results(" ".join(sys.argv), machine.facts(), agents)
+class Schedule:
+    """The scenarios with their rounds. With --minutes the rounds that are left are chosen anew before each scenario, so that the whole ends in time."""
+
+    def __init__(self, options):
+        self.options, self.left = options, [name for name in options.scenario if plan.agents_of(options, name)]
+        self.end = None if options.minutes is None else time.monotonic() + options.minutes * 60
+        self.rounds = self._choose()
+
+    def _choose(self):
+        return plan.rounds_of(self.options, self.left, None if self.end is None else self.end - time.monotonic())
+
+    def __iter__(self):
+        while self.left:
+            name, rounds = self.left[0], self._choose()[self.left[0]]
+            self.left = self.left[1:]
+            yield name, rounds
+
+
+def run_scenarios(bench, schedule):
+    functions = scenarios()
+    for name, rounds in schedule:
+        begin = time.monotonic()
+        bench.enter(name, rounds)
+        try:
+            functions[name](bench)
+        finally:
+            bench.results.durations.append({"scenario": name, "rounds": rounds, "expected_seconds": round(plan.seconds_of(bench.options, name, rounds)),
+                                            "seconds": round(time.monotonic() - begin, 1)})
+
+
+def run(options, home, schedule):
+    """(results, what ended them early or None)"""
+    agents = [{"name": "attached", "path": options.socket, "backend": "", "version": "", "environment": {}}] if options.socket else [describe(spec) for spec in options.agent]
+    results = Results(" ".join(sys.argv), machine.facts(), agents, "attached" if options.socket else "stock" if options.server else "development")
     world = World(options, home)
-    bench = Bench(options, world, results)
     try:
-        for name in options.scenario:
-            scenarios()[name](bench)
+        run_scenarios(Bench(options, world, results), schedule)
+        return results, None
+    except Exception as error:  # whatever it is: what was measured is not lost
+        results.partial = str(error) or repr(error)
+        return results, BenchError("the tests' harness gave up", str(error)) if isinstance(error, AssertionError) else error
     finally:
         world.stop()
         if sys.stderr.isatty():
             sys.stderr.write("\r\033[K")
-    return results
+
+
+def write_all(options, document):
+    print(table(document))
+    write_report(document, options.html)
+    if options.markdown:
+        options.markdown.write_text(markdown(document))
+    if options.svg:
+        options.svg.write_text(memory_picture(document))
+    if options.results:
+        renew_results(document, options.results)
+    if options.readme:
+        renew_readme(document, options.readme)
+    print(f"\n{options.report or options.json}, {options.html}")
+
+
+def measure(options, home):
+    """Measures and writes what there is, also when something ended it early: then it raises that."""
+    schedule = Schedule(options)
+    print(plan.text(options, schedule.rounds), file=sys.stderr)
+    if options.plan:
+        return
+    results, error = run(options, home, schedule)
+    if results.runs:
+        document = results.document()
+        options.json.write_text(json.dumps(document, indent=1) + "\n")
+        if error:
+            print(table(document))
+            write_report(document, options.html)
+            print(f"\nwhat was finished: {options.json}, {options.html}", file=sys.stderr)
+        else:
+            write_all(options, document)
+    if error:
+        raise error
 
 
 def main():
@@ -58,17 +127,9 @@ def main():
     code = 0
     try:
         if options.report:
-            document = json.loads(options.report.read_text())
+            write_all(options, json.loads(options.report.read_text()))
         else:
-            document = run(options, home).document()
-            options.json.write_text(json.dumps(document, indent=1) + "\n")
-        print(table(document))
-        write_report(document, options.html)
-        if options.markdown:
-            options.markdown.write_text(markdown(document))
-        if options.svg:
-            options.svg.write_text(memory_picture(document))
-        print(f"\n{options.json if not options.report else options.report}, {options.html}")
+            measure(options, home)
     except BenchError as error:
         code = 1
         print(f"steeple-bench: {error}", file=sys.stderr)

@@ -3,8 +3,10 @@ import html
 import statistics
 
 from .errors import BenchError
+from .figures import html_targets
 from .plots import line_plot, standalone
-from .results import spread_text
+from .results import not_served_text, spread_text
+from .scaling import scaling_plots, waiting_plots
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1b1b1f;--soft:#5c5c66;--rule:#dcdce2;--back:#fff;--band:#f5f5f8;--warn:#a33c00;
@@ -52,7 +54,7 @@ def median_curve(curves):
 
 def latency_plots(document):
     for group in document["summary"]:
-        if group["scenario"] not in ("fetch", "jwt", "sds", "storm") or "p50 us" not in group["columns"] or "streams" in group["variant"]:
+        if group["scenario"] not in ("fetch", "jwt", "sds", "storm", "density") or "p50 us" not in group["columns"] or "idle streams" in group["variant"]:
             continue
         series = [(row["agent"], merged_percentiles(runs_of(document, group["scenario"], group["variant"], row["agent"]))) for row in group["rows"]]
         series = [(name, line) for name, line in series if line]
@@ -121,7 +123,8 @@ def rotation_plot(document):
 
 
 def plots(document):
-    made = [*memory_plots(document), *delivery_plots(document), *load_plot(document), *rotation_plot(document), *latency_plots(document)]
+    made = [*memory_plots(document), *delivery_plots(document), *load_plot(document), *scaling_plots(document), *waiting_plots(document), *rotation_plot(document),
+            *latency_plots(document)]
     return "".join(f"<figure><h3>{html.escape(title)}</h3>{svg}<figcaption>{html.escape(note)}</figcaption></figure>" for title, svg, note in made if svg)
 
 
@@ -143,16 +146,21 @@ def group_table(group):
     out.append("</tbody></table></div>")
     for row in rows:
         if row["not_served"]:
-            out.append(f'<p class="warn">{html.escape(row["agent"])}: not all calls were served in {row["not_served"]} of {row["runs"]} runs; those have no figures.</p>')
+            out.append(f'<p class="warn">{html.escape(row["agent"])}: {html.escape(not_served_text(row))}.</p>')
         if row["disturbed_runs"]:
             out.append(f'<p class="note">{html.escape(row["agent"])}: {row["disturbed_runs"]} of {row["runs"]} runs were disturbed by other programs or steal.</p>')
     return "".join(out)
 
 
+def environment_text(agent):
+    return "".join(f", {key}={value}" for key, value in agent.get("environment", {}).items())
+
+
 def facts_table(document):
     rows = [("command", document["command"]), ("began", document["began"])]
     rows += [(key.replace("_", " "), str(value)) for key, value in document["machine"].items()]
-    rows += [(f"agent {agent['name']}", f"{agent['version']} ({agent['path']}, io backend {agent['backend']})") for agent in document["agents"]]
+    rows += [(f"agent {agent['name']}", f"{agent['version']} ({agent['path']}, io backend {agent['backend']}{environment_text(agent)})") for agent in document["agents"]]
+    rows += [(f"scenario {one['scenario']}", f"{one['rounds']} rounds, {one['seconds']:.0f} s (expected {one['expected_seconds']})") for one in document.get("durations", [])]
     loads = [run["machine"]["load"] for run in document["runs"]]
     disturbed = sum(bool(run["machine"]["disturbed"]) for run in document["runs"])
     rows.append(("runs", f"{len(loads)}, load average {min(loads):.1f} to {max(loads):.1f}, {disturbed} disturbed"))
@@ -165,10 +173,17 @@ Open loop: calls start at fixed times, and a latency counts from the time the ca
 measurement: no figure is averaged over failures.</p>"""
 
 
+def partial(document):
+    return f'<p class="warn">Partial: it ended early. {html.escape(document["partial"])}</p>' if document.get("partial") else ""
+
+
 def write_report(document, path):
     scenarios = list(dict.fromkeys(group["scenario"] for group in document["summary"]))
     names = ", ".join(agent["name"] for agent in document["agents"])
-    body = [f"<h1>Workload API agents: {html.escape(names)}</h1><p class=note>steeple-bench, {html.escape(document['began'])}</p>", f'<h2>Plots</h2><div class="plots">{plots(document)}</div>']
+    body = [f"<h1>Workload API agents: {html.escape(names)}</h1><p class=note>steeple-bench, {html.escape(document['began'])}</p>{partial(document)}"]
+    if targets := html_targets(document):
+        body.append(f"<h2>Targets</h2>{targets}")
+    body += [f'<h2>Plots</h2><div class="plots">{plots(document)}</div>']
     for scenario in scenarios:
         body.append(f"<h2>{html.escape(scenario)}</h2>" + "".join(group_table(group) for group in document["summary"] if group["scenario"] == scenario))
     body.append(f"<h2>Method</h2>{METHOD}<h2>Environment</h2>{facts_table(document)}")

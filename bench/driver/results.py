@@ -1,5 +1,6 @@
 """Runs, their figures, and what many runs come to."""
 import datetime
+import re
 import statistics
 
 SCHEMA = 1
@@ -32,14 +33,17 @@ HELD = [Column("memory.rss_kib", "RSS MB", 1 / 1024), Column("memory.pss_kib", "
 
 
 class Results:
-    def __init__(self, command, machine, agents):
-        self.command, self.machine, self.agents = command, machine, agents
+    def __init__(self, command, machine, agents, server):
+        self.command, self.machine, self.agents, self.server = command, machine, agents, server
         self.began = datetime.datetime.now(datetime.timezone.utc)
         self.runs = []
         self.groups = {}  # (scenario, variant) -> columns, in the order of the table
+        self.durations = []
+        self.partial = None  # why not all of it was measured
 
-    def add(self, scenario, variant, agent, columns, figures, meter):
-        self.groups.setdefault((scenario, variant), columns)
+    def add(self, scenario, variant, agent, columns, figures, meter, more_columns=()):
+        known = self.groups.setdefault((scenario, variant), list(columns))
+        known += [column for column in more_columns if column.title not in [one.title for one in known]]
         self.runs.append({"scenario": scenario, "variant": variant, "agent": agent, "figures": figures, "machine": meter})
 
     def of(self, scenario, variant, agent):
@@ -54,7 +58,8 @@ class Results:
                 if not records:
                     continue
                 rows.append({"agent": agent["name"], "runs": len(records), "disturbed_runs": sum(bool(run["machine"]["disturbed"]) for run in records),
-                             "not_served": sum(bool(run["figures"].get("not_served")) for run in records),
+                             "not_served": len(lost := [run["figures"]["not_served"] for run in records if run["figures"].get("not_served")]),
+                             "not_served_reasons": sorted(set(lost)),
                              "figures": {column.title: spread for column in columns if (spread := column.spread(records))}})
             for row in rows[1:]:
                 first = rows[0]["figures"]
@@ -65,8 +70,13 @@ class Results:
         return out
 
     def document(self):
-        return {"schema": SCHEMA, "command": self.command, "began": self.began.isoformat(timespec="seconds"), "machine": self.machine, "agents": self.agents,
-                "summary": self.summary(), "runs": self.runs}
+        return {"schema": SCHEMA, "command": self.command, "began": self.began.isoformat(timespec="seconds"), "partial": self.partial, "server": self.server,
+                "machine": self.machine, "agents": self.agents, "durations": self.durations, "summary": self.summary(), "runs": self.runs}
+
+
+def not_served_text(row):
+    reasons = "; ".join(row.get("not_served_reasons", []))
+    return f"NOT ALL SERVED in {row['not_served']} of {row['runs']} runs ({reasons}); those have no figures"
 
 
 def spread_text(spread, digits):
@@ -79,7 +89,7 @@ def spread_text(spread, digits):
 
 def table(document):
     """The summary as text: a block for each variant, a row for each figure, a column for each agent."""
-    lines = []
+    lines = [f"\nPARTIAL: {document['partial']}"] if document.get("partial") else []
     for group in document["summary"]:
         lines.append(f"\n{group['scenario']}: {group['variant']}")
         names = [row["agent"] for row in group["rows"]]
@@ -92,21 +102,33 @@ def table(document):
             lines.append(f"  {title:22}" + "".join(f"{cell + ratio:>34}" for cell, ratio in zip(cells, ratios)))
         for row in group["rows"]:
             if row["not_served"]:
-                lines.append(f"  {row['agent']}: NOT ALL SERVED in {row['not_served']} of {row['runs']} runs; those have no figures")
+                lines.append(f"  {row['agent']}: {not_served_text(row)}")
             if row["disturbed_runs"]:
                 lines.append(f"  {row['agent']}: {row['disturbed_runs']} of {row['runs']} runs were disturbed")
     return "\n".join(lines)
 
 
-def markdown(document):
-    """The tables for RESULTS.md: a section for each scenario, a table for each variant."""
+def about(document):
+    """What was measured with what, when, on what: the lines above all tables."""
     facts = document["machine"]
     disturbed = sum(bool(run["machine"]["disturbed"]) for run in document["runs"])
     loads = [run["machine"]["load"] for run in document["runs"]]
-    lines = [f"`{document['command']}`", "", f"{document['began']}: {facts['cpu']}, {facts['cores']} cores{', a virtual machine' if facts['virtual'] else ''}, "
+    command = re.sub(r"(?<=[\s=])/\S*/", "", " " + document["command"]).strip()  # programs without their folders
+    lines = [f"`{command}`", "", f"{document['began']}: {facts['cpu']}, {facts['cores']} cores{', a virtual machine' if facts['virtual'] else ''}, "
              f"{facts['memory_mb']} MB, kernel {facts['kernel']}, {facts['system']}. {len(loads)} runs, load average {min(loads):.1f} to {max(loads):.1f}, {disturbed} disturbed.", ""]
-    lines += [f"- **{agent['name']}**: {agent['version']}, io backend {agent['backend']}" for agent in document["agents"]]
-    scenario = None
+    lines += [f"- **{agent['name']}**: {agent['version']}, io backend {agent['backend']}"
+              + "".join(f", {key}={value}" for key, value in agent.get("environment", {}).items()) for agent in document["agents"]]
+    if document.get("durations"):
+        spent = ", ".join(f"{one['scenario']} {one['rounds']} x, {one['seconds']:.0f} s" for one in document["durations"])
+        lines += ["", f"Rounds and durations: {spent}; {sum(one['seconds'] for one in document['durations']) / 60:.1f} minutes."]
+    if document.get("partial"):
+        lines += ["", f"**Partial**: {document['partial']}"]
+    return lines
+
+
+def markdown(document):
+    """All tables: a section for each scenario, a table for each variant."""
+    lines, scenario = about(document), None
     for group in document["summary"]:
         if group["scenario"] != scenario:
             scenario = group["scenario"]
@@ -119,5 +141,5 @@ def markdown(document):
                 lines.append(f"| {title} | " + " | ".join(cell + ratio for cell, ratio in zip(cells, ratios)) + " |")
         for row in group["rows"]:
             if row["not_served"]:
-                lines += ["", f"{row['agent']}: not all calls were served in {row['not_served']} of {row['runs']} runs; those have no figures."]
+                lines += ["", f"{row['agent']}: {not_served_text(row)}."]
     return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+from . import rpcs
 from .errors import BenchError
 from .machine import Meter, cpu_seconds, cpus
 from .options import ROOT
@@ -96,6 +97,8 @@ class World:
         self.harness, self.kubelet = import_harness(options)
         self.agent_cpu, self.other_cpu = cpus()
         self.server = None
+        self.server_held = False
+        self.telemetry_port = 0
         self.agents = []  # those that run
         self.entries = 0
         self.count = 0
@@ -106,6 +109,8 @@ class World:
 
     # Server and entries.
     def start_server(self, **settings):
+        self.telemetry_port = self.harness.free_port()
+        settings["blocks"] = rpcs.telemetry_block(self.telemetry_port)
         server = self.harness.Server(self.home / f"server-{self.count}", "stock" if self.options.server else "steeple", **settings) if not self.options.server else \
             self._stock_server(settings)
         self.count += 1
@@ -125,8 +130,23 @@ class World:
 
     def stop_server(self, how=signal.SIGTERM):
         if self.server:
+            self.release_server()
             self.server.stop(how)
         self.server = None
+
+    def server_calls(self):
+        """What agents have asked the server for so far, by method; None where there is no server of ours."""
+        return rpcs.read(self.telemetry_port) if self.server and self.server.process and not self.server_held else None
+
+    def hold_server(self):
+        """It stops answering, and keeps its connections."""
+        self.server_held = True
+        self.server.process.child.send_signal(signal.SIGSTOP)
+
+    def release_server(self):
+        if self.server_held:
+            self.server.process.child.send_signal(signal.SIGCONT)
+        self.server_held = False
 
     def restart_server(self):
         """The same server, on its port and its data."""
@@ -168,9 +188,8 @@ class World:
         return StartedAgent(spec, agent)
 
     def launch(self, started, *flags):
-        environment = {"STEEPLE_IO_BACKEND": started.spec.backend} if started.spec.backend else {}
         try:
-            started.agent.launch(*flags, environment=environment, preexec_fn=on_cpu(self.agent_cpu))
+            started.agent.launch(*flags, environment=started.spec.environment, preexec_fn=on_cpu(self.agent_cpu))
             self.agents.append(started)
             self.harness.wait_until(started.agent.healthy, 60, f"{started.name} does not come up")
         except (AssertionError, OSError) as error:
@@ -213,7 +232,7 @@ class World:
         command = ["taskset", "-c", self.other_cpu, *command]
         if cgroup is not None:
             command = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', cgroup, *command]
-        environment = {**os.environ, "STEEPLE_IO_BACKEND": started.spec.backend} if starting and started.spec.backend else None
+        environment = {**os.environ, **started.spec.environment} if starting else None
         identity = {"user": uid, "group": uid, "extra_groups": []} if uid is not None else {}
         return subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 env=environment, **identity)

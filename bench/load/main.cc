@@ -16,22 +16,23 @@ namespace {
 using namespace steeple::bench;
 using steeple::runtime::Result;
 
-constexpr const char* kUsage = R"(usage: steeple-load closed|open|idle|push|storm|await|start --socket PATH [options]
+constexpr const char* kUsage =
+    R"(usage: steeple-load closed|open|idle|pods|push|storm|await|start --socket PATH [options]
   --pid N           the agent, for its CPU and memory
   --call NAME       x509 (default), x509-bundles, jwt, jwt-new, sds, health
   --argument TEXT   the audience of jwt, the secret's name of sds
   --refused         a refusal (PermissionDenied) is the good answer
-  --clients N       in flight, or kept connections (default 1)
+  --clients N       in flight, or kept connections; pods that open their streams at a time (default 1)
   --kept            keep the connections; only the stream is new
   --seconds S       the measured time (default 3)
   --warm-up S       before it (default 0.3)
   --count N         closed: end after N calls instead
   --rate R          open: calls a second
-  --streams N       idle, push, storm: how many
+  --streams N       idle, pods, push, storm: how many
   --pushes N        push: wait for so many (default 1)
   --every S         await, start: between two attempts (default 0.05)
   --limit S         give up after (default 30)
-  --cgroups FILE    idle: open a part of the streams from each cgroup listed
+  --cgroups FILE    pods: a process in each cgroup listed opens its part of the streams
   --log FILE, --cpu N, -- COMMAND...   start: the agent's output, its CPU, its command line
 )";
 
@@ -140,14 +141,16 @@ bool take(Options& options, int flag, const char* value) {
 }
 
 bool complete(Options& options) {
-  const bool counts_streams = options.mode == "idle" || options.mode == "push" || options.mode == "storm";
+  const bool pods = options.mode == "pods";
+  const bool counts_streams = pods || options.mode == "idle" || options.mode == "push" || options.mode == "storm";
   auto duration = [](double seconds) { return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)); };
   options.plan.span = duration(options.seconds);
   options.plan.warm_up = duration(options.warm_up);
   options.plan.every = duration(options.every);
   options.plan.limit = duration(options.limit);
   return !options.plan.target.socket_path.empty() && (!counts_streams || options.plan.streams > 0) &&
-         (options.mode != "open" || options.plan.rate > 0) && (options.mode != "start") == (options.command == nullptr);
+         pods != options.plan.cgroups.empty() && (options.mode != "open" || options.plan.rate > 0) &&
+         (options.mode != "start") == (options.command == nullptr);
 }
 
 bool parse_options(int argc, char** argv, Options& options) {
@@ -174,6 +177,7 @@ Result<void> run(Options& options) {
   if (options.mode == "closed") return run_closed_loop(plan);
   if (options.mode == "open") return run_open_loop(plan);
   if (options.mode == "idle") return run_idle_streams(plan);
+  if (options.mode == "pods") return run_pods(plan);
   if (options.mode == "push") return run_push(plan);
   if (options.mode == "storm") return run_storm(plan);
   if (options.mode == "await") return run_await(plan);

@@ -14,7 +14,7 @@ namespace steeple::bench {
 struct Plan {
   Target target;
   CallShape call;
-  unsigned clients = 1;                // in flight, or kept connections
+  unsigned clients = 1;                // in flight, kept connections, or pods that open their streams at a time
   bool kept = false;                   // keep the connections; only the stream is new
   std::chrono::nanoseconds span{};     // of the measured part
   std::chrono::nanoseconds warm_up{};  // before it, not measured
@@ -24,7 +24,7 @@ struct Plan {
   unsigned pushes = 1;
   std::chrono::nanoseconds every{};  // await: between two attempts
   std::chrono::nanoseconds limit{};  // gives up after
-  std::vector<std::string> cgroups;  // streams: the i-th part of them is opened from the i-th cgroup
+  std::vector<std::string> cgroups;  // pods: the i-th part of the streams is opened from the i-th cgroup
 };
 
 // `clients` calls in flight; the next starts when one is answered.
@@ -34,6 +34,8 @@ runtime::Result<void> run_closed_loop(const Plan& plan);
 runtime::Result<void> run_open_loop(const Plan& plan);
 // Opens streams, leaves them idle, closes them: memory at each step, CPU while idle.
 runtime::Result<void> run_idle_streams(const Plan& plan);
+// The same from a process in each cgroup, `clients` of them at a time.
+runtime::Result<void> run_pods(const Plan& plan);
 // Opens streams and waits for `pushes` updates to all of them: when each arrived.
 runtime::Result<void> run_push(const Plan& plan);
 // First calls, all at once; then one late client.

@@ -6,7 +6,9 @@ import subprocess
 import unittest
 
 from harness import BIN, PATIENCE, Suite
+from kubelet import can_make_cgroups
 
+BEGIN, END = "<!-- steeple-bench: made from its JSON -->", "<!-- steeple-bench: end -->"
 BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench/steeple-bench"
 
 
@@ -47,6 +49,62 @@ class Bench(Suite):
         self.assertIn("a new connection each, 4 in flight", out)
         self.assertTrue(agent.process.running())
 
+    def test_what_the_server_was_asked_for(self):
+        code, out, err = self.bench("start", "jwt", "--quick", "--agent", f"{BIN}/steeple-agent=this")
+        self.assertEqual(code, 0, err)
+        self.assertIn("minutes:", err)  # what is ahead
+        document = json.loads((self.home / "out.json").read_text())
+        first = [run["figures"] for run in document["runs"] if run["variant"].startswith("first start")]
+        self.assertEqual(first[0]["server_rpcs"]["AttestAgent"], 1)
+        signed = [run["figures"] for run in document["runs"] if "the server signs" in run["variant"]]
+        self.assertGreaterEqual(signed[0]["server_rpcs"]["NewJWTSVID"], signed[0]["count"])
+        self.assertGreater(signed[0]["beyond_server_us"], 0)
+        self.assertIn("RPCs NewJWTSVID", out)
+        self.assertEqual([one["scenario"] for one in document["durations"]], ["start", "jwt"])
+        self.assertIsNone(document["partial"])
+
+    @unittest.skipUnless(os.getuid() == 0 and can_make_cgroups(), "pods need root and a writable cgroup tree")
+    def test_a_full_node(self):
+        code, _, err = self.bench("density", "--quick", "--density", "12,40,60", "--agent", f"{BIN}/steeple-agent=this", "--agent", f"{BIN}/steeple-agent=that",
+                                  "--only", "that:storm", "--env", "this:STEEPLE_IO_BACKEND=epoll")
+        self.assertEqual(code, 0, err)
+        document = json.loads((self.home / "out.json").read_text())
+        self.assertEqual([(run["agent"], run["figures"]["count"]) for run in document["runs"]], [("this", 40)])
+        self.assertEqual(document["agents"][0]["environment"], {})  # the backend is not told twice
+        self.assertEqual(document["runs"][0]["figures"]["memory_steps"][-1][0], 40)
+
+    def test_what_was_finished_is_kept(self):
+        # Runs until the end of its first scenario.
+        agent = self.script(f'''case "$1" in run) ;; *) exec {BIN}/steeple-agent "$@" ;; esac
+echo . >> {self.home}/starts; [ $(wc -l < {self.home}/starts) -gt 1 ] && echo the vault is gone && exit 9
+exec {BIN}/steeple-agent "$@"
+''')
+        code, out, err = self.bench("fetch", "storm", "--quick", "--clients", 1, "--rates", 50, "--agent", agent)
+        self.assertEqual(code, 1)
+        self.assertIn("the vault is gone", err)
+        self.assertIn("PARTIAL", out)
+        document = json.loads((self.home / "out.json").read_text())
+        self.assertIn("does not start", document["partial"])
+        self.assertEqual({run["scenario"] for run in document["runs"]}, {"fetch"})
+        self.assertIn("Partial", (self.home / "out.html").read_text())
+
+    def test_figures_of_the_documents(self):
+        results, readme = self.home / "RESULTS.md", self.home / "README.md"
+        for path in (results, readme):
+            path.write_text(f"before\n{BEGIN}\nyesterday\n{END}\nafter\n")
+        code, _, err = self.bench("storm", "--quick", "--storm", 500, "--agent", f"{BIN}/steeple-agent=this", "--results", results, "--readme", readme)
+        self.assertEqual(code, 0, err)
+        text = results.read_text()
+        self.assertRegex(text, r"\| 500 first calls at once: all served \| <= 30 ms \| \*{0,2}[0-9.]+ ms")
+        self.assertIn("### storm", text)
+        self.assertNotIn("yesterday", text + readme.read_text())
+        self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
+        readme.write_text("no marks")
+        done = subprocess.run([BENCH, "--report", self.home / "out.json", "--html", self.home / "again.html", "--readme", readme], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("does not have the marks", done.stderr)
+        self.assertEqual(readme.read_text(), "no marks")
+
     def test_no_identity_for_the_caller(self):
         _, agent = self.running_pair()
         code, out, err = self.bench("fetch", "--quick", "--socket", agent.socket, "--pid", agent.process.pid)
@@ -81,7 +139,9 @@ wait $child; echo the vault is gone; exit 9
     def test_command_lines(self):
         for arguments, reason in ((("nothing", "--agent", "/bin/true"), "no such scenario: nothing"), (("fetch",), "either --agent"), (("k8s", "--socket", "/x"), "needs --agent"),
                                   (("fetch", "--agent", "/no/such/file"), "not a program"), (("fetch", "--agent", "/bin/true@kqueue"), "no such io backend"),
-                                  (("fetch", "--agent", "/bin/true", "--rates", "0"), "positive numbers")):
+                                  (("fetch", "--agent", "/bin/true", "--rates", "0"), "positive numbers"), (("fetch", "--agent", "/bin/true", "--env", "x:A=1"), "no agent is called x"),
+                                  (("fetch", "--agent", "/bin/true", "--env", "true:A"), "NAME:KEY=VALUE"), (("fetch", "--agent", "/bin/true", "--only", "true:nothing"), "no such scenario"),
+                                  (("fetch", "--agent", "/bin/true", "--rounds", "2,idle=0"), "not a positive number"), (("fetch", "--agent", "/bin/true", "--minutes", "0"), "are positive")):
             code, _, err = self.bench(*arguments)
             self.assertEqual(code, 2, arguments)
             self.assertIn(reason, err)

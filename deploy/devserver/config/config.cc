@@ -120,6 +120,21 @@ Result<void> read_development(hcl::ObjectReader& reader, DevServerConfig& config
   return {};
 }
 
+Result<void> read_telemetry(hcl::ObjectReader& reader, DevServerConfig& config) {
+  PrometheusConfig prometheus;
+  std::int64_t port = 0;
+  STEEPLE_TRY(given, reader.read_block("Prometheus", [&](hcl::ObjectReader& block) -> Result<void> {
+    STEEPLE_CHECK(block.read("host", prometheus.host));
+    STEEPLE_CHECK(block.read("port", port));
+    return refuse_unknown_keys(block, "Prometheus");
+  }));
+  if (!given) return {};
+  if (port < 1 || port > 65535) return invalid(fmt::format("Prometheus: port {} is not a port", port));
+  prometheus.port = static_cast<std::uint16_t>(port);
+  config.prometheus = std::move(prometheus);
+  return {};
+}
+
 // Reads a block and refuses the keys in it that nobody asked for.
 Result<bool> read_whole(hcl::ObjectReader& parent, std::string_view key, DevServerConfig& config,
                         Result<void> (*read)(hcl::ObjectReader&, DevServerConfig&)) {
@@ -148,6 +163,8 @@ Result<DevServerConfig> parse_config(std::string_view text) {
   STEEPLE_TRY(server, read_whole(root, "server", config, read_server));
   STEEPLE_TRY(development, read_whole(root, "development", config, read_development));
   static_cast<void>(development);
+  STEEPLE_TRY(telemetry, read_whole(root, "telemetry", config, read_telemetry));
+  static_cast<void>(telemetry);
   std::optional<hcl::View> plugins = root.read_raw("plugins");
   STEEPLE_CHECK(refuse_unknown_keys(root, "the configuration"));
   if (!server) return invalid("server section must be configured");

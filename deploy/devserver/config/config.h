@@ -26,6 +26,12 @@ struct X509popConfig {
   std::int64_t rsa_key_bits_max = 8192;
 };
 
+// Where the server's own series are read (`telemetry { Prometheus {} }`).
+struct PrometheusConfig {
+  std::string host = "localhost";
+  std::uint16_t port = 0;
+};
+
 struct DevServerConfig {
   std::string bind_address = "0.0.0.0";
   std::uint16_t bind_port = 8081;
@@ -44,6 +50,7 @@ struct DevServerConfig {
   std::optional<K8sClusterConfigs> k8s_psat;
   std::vector<K8sBundleConfig> k8s_bundles;
   FederationConfig federation;
+  std::optional<PrometheusConfig> prometheus;
   ServerSettings settings;
 };
 

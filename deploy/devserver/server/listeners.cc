@@ -21,13 +21,14 @@ using runtime::grpc::StatusCode;
 constexpr mode_t kSocketMode = 0770;
 constexpr mode_t kSocketDirectoryMode = 0750;
 
-runtime::grpc::ServerOptions tcp_options(std::chrono::seconds connection_age_max) {
+runtime::grpc::ServerOptions tcp_options(const TcpListener::Limits& limits) {
   runtime::grpc::ServerOptions options;
+  options.observer = limits.observer;
   options.connections_max = kTcpConnectionsMax;
   options.streams_per_connection_max = 1'000;
   options.streams_max = 20'000;
   options.enforce_http_messaging = true;
-  options.connection_age_max = connection_age_max;
+  options.connection_age_max = limits.connection_age_max;
   return options;
 }
 
@@ -66,11 +67,11 @@ TcpListener::TcpListener(runtime::Loop& loop, std::shared_ptr<runtime::TlsServer
 
 Result<std::unique_ptr<TcpListener>> TcpListener::bind(runtime::Loop& loop, const Target& target,
                                                        std::shared_ptr<runtime::TlsServerContext> context,
-                                                       const runtime::grpc::ServiceTable& table,
-                                                       std::chrono::seconds connection_age_max, runtime::Logger log) {
+                                                       const runtime::grpc::ServiceTable& table, const Limits& limits,
+                                                       runtime::Logger log) {
   STEEPLE_TRY(endpoint, resolve(loop, target));
   std::unique_ptr<TcpListener> listener(
-      new TcpListener(loop, std::move(context), table, tcp_options(connection_age_max), std::move(log)));
+      new TcpListener(loop, std::move(context), table, tcp_options(limits), std::move(log)));
   tcp::acceptor& acceptor = listener->acceptor_;
   boost::system::error_code failed;
   acceptor.open(endpoint.protocol(), failed);

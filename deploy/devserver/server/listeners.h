@@ -26,11 +26,14 @@ class TcpListener {
     std::string address;  // IP address or name
     std::uint16_t port = 0;
   };
+  struct Limits {
+    std::chrono::seconds connection_age_max{0};
+    runtime::grpc::CallObserver* observer = nullptr;  // of the agents' calls; outlives the listener
+  };
   static runtime::Result<std::unique_ptr<TcpListener>> bind(runtime::Loop& loop, const Target& target,
                                                             std::shared_ptr<runtime::TlsServerContext> context,
                                                             const runtime::grpc::ServiceTable& table,
-                                                            std::chrono::seconds connection_age_max,
-                                                            runtime::Logger log);
+                                                            const Limits& limits, runtime::Logger log);
   runtime::Task<void> serve();  // until stop()
   runtime::Task<void> stop();   // drains, then joins all connections
   std::string address() const;

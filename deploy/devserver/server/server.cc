@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "agent/telemetry/telemetry.h"
 #include "attestation/node/x509pop/verifier.h"
 #include "deploy/devserver/attestors/join_token.h"
 #include "deploy/devserver/attestors/x509pop.h"
@@ -36,6 +37,19 @@ constexpr seconds kPruneInterval{300};  // of expired entries, as the real serve
 constexpr mode_t kDataDirectoryMode = 0750;
 constexpr std::size_t kSigningQueueMax = 10'000;
 
+// SPIRE Server's names of the calls that agents make: spire_server_rpc_SERVICE_METHOD.
+agent::TelemetryOptions telemetry_options(const DevServerConfig& config) {
+  agent::TelemetryOptions options;
+  options.metrics.prefix = "spire_server";
+  options.trust_domain = config.settings.trust_domain.name();
+  options.version = STEEPLE_VERSION;
+  if (!config.prometheus) return options;
+  options.prometheus = true;
+  options.prometheus_host = config.prometheus->host;
+  options.prometheus_port = config.prometheus->port;
+  return options;
+}
+
 // Everything that lives as long as the server. Members are built in this order and go in the opposite one.
 struct Parts {
   explicit Parts(DevServerConfig server_config, Logger logger)
@@ -43,6 +57,7 @@ struct Parts {
         log(std::move(logger)),
         workers(loop, 1, kSigningQueueMax),
         wake(loop),
+        telemetry(loop, clock, telemetry_options(config), log),
         kubernetes(loop, clock, agent::process_environment(), log) {}
 
   DevServerConfig config;
@@ -52,6 +67,7 @@ struct Parts {
   runtime::WorkerPool workers;
   runtime::Signal wake;  // stop, or look at once whether the server's SVID must change
   bool stopping = false;
+  agent::Telemetry telemetry;
   attestation::x509pop::VerifierOptions x509pop;
   Kubernetes kubernetes;
   AttestorTable attestors;
@@ -157,7 +173,7 @@ Result<void> bind(Parts& parts) {
   const DevServerConfig& config = parts.config;
   Logger log = parts.log.with_subsystem("endpoints");
   STEEPLE_TRY(tcp, TcpListener::bind(parts.loop, {config.bind_address, config.bind_port}, std::move(tls),
-                                     parts.rpcs->table(), config.connection_age_max, log));
+                                     parts.rpcs->table(), {config.connection_age_max, parts.telemetry.calls()}, log));
   parts.tcp = std::move(tcp);
   STEEPLE_TRY(local, PrivateListener::bind(parts.loop, config.socket_path, parts.rpcs->table(), log));
   parts.local = std::move(local);
@@ -200,6 +216,7 @@ void maintain(Parts& parts, runtime::SteadyTime& next_prune) {
 
 Task<int> serve(Parts& parts) {
   int exit_status = 0;
+  parts.telemetry.start();
   runtime::TaskGroup listeners(parts.loop);
   listeners.spawn(parts.tcp->serve());
   listeners.spawn(parts.local->serve());
@@ -229,6 +246,7 @@ Task<int> serve(Parts& parts) {
   listeners.close(StopReason::kShutdown);
   co_await listeners.join();
   co_await notifiers.join();
+  co_await parts.telemetry.stop();
   if (exit_status == 0) parts.log.info("Server stopped gracefully");
   co_return exit_status;
 }

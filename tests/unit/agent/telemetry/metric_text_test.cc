@@ -24,6 +24,8 @@ TEST_CASE("Names of calls follow upstream's rule") {
   CHECK(metric_snake_case("FetchX509SVID") == "fetch_x509svid");
   CHECK(rpc_metric_name("/SpiffeWorkloadAPI/FetchX509Bundles") == "rpc.workload_api.fetch_x509_bundles");
   CHECK(rpc_metric_name("/SpiffeWorkloadAPI/FetchJWTSVID") == "rpc.workload_api.fetch_jwtsvid");
+  CHECK(rpc_metric_name("/spire.api.server.entry.v1.Entry/SyncAuthorizedEntries") ==
+        "rpc.entry.v1.entry.sync_authorized_entries");
   CHECK(rpc_metric_name("/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/FetchJWTSVIDs") ==
         "rpc.delegated_identity.fetch_jwtsvi_ds");
   CHECK(rpc_metric_name("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo") ==

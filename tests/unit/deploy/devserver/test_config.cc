@@ -56,6 +56,7 @@ TEST_CASE("server.conf: every key that is known works") {
       KeyManager "memory" { plugin_data {} }
       NodeAttestor "x509pop" { plugin_data { ca_bundle_paths = ["a.pem", "b.pem"] max_intermediates = 2 } }
     }
+    telemetry { Prometheus { port = 9988 } }
     development {
       sync_page_size = 2
       max_connection_age = "5s"
@@ -75,6 +76,9 @@ TEST_CASE("server.conf: every key that is known works") {
   CHECK(config->log_format == runtime::LogFormat::kJson);
   CHECK(config->log_file == "/l");
   CHECK(config->keys_path.empty());
+  REQUIRE(config->prometheus);
+  CHECK(config->prometheus->host == "localhost");
+  CHECK(config->prometheus->port == 9988);
   REQUIRE(config->x509pop);
   CHECK(config->x509pop->ca_bundle_paths == std::vector<std::string>{"a.pem", "b.pem"});
   CHECK(config->x509pop->intermediates_max == 2);
@@ -88,7 +92,9 @@ TEST_CASE("server.conf: every key that is known works") {
 TEST_CASE("server.conf: what is not known is refused by name") {
   CHECK(contains(refusal(server("audit_log_enabled = true") + kPlugins), "\"audit_log_enabled\""));
   CHECK(contains(refusal(server("federation { nonsense = 1 }") + kPlugins), "\"nonsense\""));
-  CHECK(contains(refusal(server() + "telemetry {}\n" + kPlugins), "\"telemetry\""));
+  CHECK(contains(refusal(server() + "telemetry { M3 {} }\n" + kPlugins), "\"M3\""));
+  CHECK(contains(refusal(server() + "telemetry { Prometheus { port = 1 tls {} } }\n" + kPlugins), "\"tls\""));
+  CHECK(contains(refusal(server() + "health_checks {}\n" + kPlugins), "\"health_checks\""));
   CHECK(contains(refusal(server() + kPlugins + "\ndevelopment { nonsense = 1 }"), "\"nonsense\""));
   CHECK(contains(refusal(server() + "plugins { NodeAttestor \"aws_iid\" {} }"), "NodeAttestor \"aws_iid\""));
   CHECK(contains(refusal(server() + "plugins { UpstreamAuthority \"disk\" {} }"), "UpstreamAuthority \"disk\""));
@@ -112,6 +118,7 @@ TEST_CASE("server.conf: wrong values are refused") {
   CHECK(contains(refusal(server("log_level = \"loud\"") + kPlugins), "log_level"));
   CHECK(contains(refusal(server("trust_domain = \"UPPER\"") + kPlugins), "trust_domain"));
   CHECK(contains(refusal(server() + kPlugins + "development { sync_page_size = 0 }"), "sync_page_size"));
+  CHECK(contains(refusal(server() + kPlugins + "telemetry { Prometheus { port = 0 } }"), "port 0"));
   CHECK(contains(refusal(server() + "plugins { KeyManager \"memory\" {} }"), "exactly one DataStore"));
   CHECK(contains(refusal(server()), "plugins section must be configured"));
   CHECK(contains(refusal(kPlugins), "server section must be configured"));
