@@ -19,11 +19,11 @@ def sds(name):
         "api_type": "GRPC", "transport_api_version": "V3", "grpc_services": [{"envoy_grpc": {"cluster_name": "spire_agent"}}]}}}
 
 
-def tls(kind, peers, trust):
-    """A transport socket with certificate and trust by SDS that takes these peers alone; `trust` is the name of the secret with the bundles."""
+def tls(kind, peers, certificate, trust):
+    """A transport socket that takes these peers alone; `certificate` and `trust` are the names of the secrets it asks for."""
     matchers = [{"san_type": "URI", "matcher": {"exact": peer}} for peer in peers]
     context = {"@type": f"{TYPES}.transport_sockets.tls.v3.{kind}TlsContext", "common_tls_context": {
-        "tls_certificate_sds_secret_configs": [sds("default")],
+        "tls_certificate_sds_secret_configs": [sds(certificate)],
         "combined_validation_context": {"default_validation_context": {"match_typed_subject_alt_names": matchers}, "validation_context_sds_secret_config": sds(trust)}}}
     if kind == "Downstream":
         context["require_client_certificate"] = True
@@ -46,19 +46,19 @@ def at_port(port):
 class Envoy:
     """A proxy from `port` to `target_port`; one of both sides is mutual TLS with one of `peers`. Each request has a connection of its own."""
 
-    def __init__(self, home, name, agent, target_port, peers, tls_side, trust="ROOTCA"):
+    def __init__(self, home, name, agent, target_port, peers, tls_side, certificate="default", trust="ROOTCA", metadata=None):
         self.name, self.port, self.admin = name, free_port(), free_port()
         manager = {"@type": f"{TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager", "stat_prefix": "ingress",
                    "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "target"}}]}]},
                    "http_filters": [{"name": "router", "typed_config": {"@type": f"{TYPES}.filters.http.router.v3.Router"}}]}
         chain = {"filters": [{"name": "http", "typed_config": manager}]}
         if tls_side == "listener":
-            chain["transport_socket"] = tls("Downstream", peers, trust)
+            chain["transport_socket"] = tls("Downstream", peers, certificate, trust)
         one_request = {"explicit_http_config": {"http_protocol_options": {}}, "common_http_protocol_options": {"max_requests_per_connection": 1}}
-        config = {"node": {"id": name, "cluster": "steeple"}, "admin": {"address": at_port(self.admin)}, "static_resources": {
+        config = {"node": {"id": name, "cluster": "steeple", "metadata": metadata or {}}, "admin": {"address": at_port(self.admin)}, "static_resources": {
             "listeners": [{"name": "in", "address": at_port(self.port), "filter_chains": [chain]}],
             "clusters": [cluster("spire_agent", {"pipe": {"path": str(agent.socket)}}, {"explicit_http_config": {"http2_protocol_options": {}}}),
-                         cluster("target", at_port(target_port), one_request, tls("Upstream", peers, trust) if tls_side == "cluster" else None)]}}
+                         cluster("target", at_port(target_port), one_request, tls("Upstream", peers, certificate, trust) if tls_side == "cluster" else None)]}}
         path = home / f"{name}.json"
         path.write_text(json.dumps(config))
         self.process = Process([ENVOY, "-c", path, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"], home / f"{name}.log", **as_workload(name))
@@ -84,6 +84,10 @@ class Envoy:
 
     def counter(self, pattern):
         return sum(int(value) for value in re.findall(rf"^{pattern}: (\d+)$", self.get(self.admin, "/stats")[1], re.M))
+
+    def secrets(self):
+        """The secrets it has from the agent, as it shows them: names and kinds of trust."""
+        return self.get(self.admin, "/config_dump?resource=dynamic_active_secrets")[1]
 
     def trust_updates(self):
         """How often it took a certificate or trust from the agent."""

@@ -17,11 +17,16 @@ class Proxies(Suite):
         wait_until_served(agent, *names)
         back = self.keep(Envoy(self.home, "envoy-back", agent, serve_behind(self), [spiffe_id("envoy-front")], "listener"))
         front = self.keep(Envoy(self.home, "envoy-front", agent, back.port, [spiffe_id("envoy-back")], "cluster"))
-        other = self.keep(Envoy(self.home, "envoy-other", agent, back.port, [spiffe_id("envoy-back")], "cluster"))
+        # One that wants plain bundles, not those of Envoy's SPIFFE validator.
+        other = self.keep(Envoy(self.home, "envoy-other", agent, back.port, [spiffe_id("envoy-back")], "cluster", metadata={"disable_spiffe_cert_validation": True}))
         wait_until(lambda: front.request()[0] == 200, 60, lambda: f"{front.request()}\n{front.tail()}\n{back.tail()}\n{agent.process.log()[-3000:]}")
 
         # A valid SVID that the other side does not expect.
         wait_until(lambda: other.serial() and other.request()[0] == 503 and back.counter("listener.*ssl.fail_verify_san") > 0, 60, lambda: f"{other.request()} {other.tail()}")
+
+        self.assertIn("custom_validator_config", front.secrets())
+        self.assertIn("trusted_ca", other.secrets())
+        self.assertNotIn("custom_validator_config", other.secrets())
 
         traffic = self.keep(Traffic(front))
         proxies = (front, back)
@@ -64,11 +69,12 @@ class Federated(Suite):
             self.give_bundle(source, target)
         ids = {name: self.register(domain, name, other) for name, domain, other in
                (("envoy-front", "one.test", "two.test"), ("envoy-back", "two.test", "one.test"), ("envoy-other", "three.test", "two.test"))}
-        make = lambda name, domain, *rest: self.keep(Envoy(self.home, name, self.agents[domain], *rest))
+        make = lambda name, domain, *rest, **names: self.keep(Envoy(self.home, name, self.agents[domain], *rest, **names))
         # The listener expects both by name: what it knows of their trust domains decides.
-        back = make("envoy-back", "two.test", serve_behind(self), [ids["envoy-front"], ids["envoy-other"]], "listener", "ALL")
-        front = make("envoy-front", "one.test", back.port, [ids["envoy-back"]], "cluster", "spiffe://two.test")
-        other = make("envoy-other", "three.test", back.port, [ids["envoy-back"]], "cluster", "ALL")
+        back = make("envoy-back", "two.test", serve_behind(self), [ids["envoy-front"], ids["envoy-other"]], "listener", trust="ALL")
+        front = make("envoy-front", "one.test", back.port, [ids["envoy-back"]], "cluster", certificate=ids["envoy-front"],
+                     trust="spiffe://two.test")
+        other = make("envoy-other", "three.test", back.port, [ids["envoy-back"]], "cluster", trust="ALL")
         wait_until(lambda: front.request()[0] == 200, 60, lambda: f"{front.request()}\n{front.tail()}\n{back.tail()}")
         wait_until(lambda: other.serial() and other.request()[0] == 503 and back.counter("listener.*ssl.fail_verify_error") > 0, 60,
                    lambda: f"{other.request()} {other.tail()}")

@@ -35,6 +35,8 @@ METHODS = {
         "ServerReflectionInfo": f"( stream .grpc.reflection.{version}.ServerReflectionRequest ) returns ( stream .grpc.reflection.{version}.ServerReflectionResponse )"}
        for version in ("v1", "v1alpha")},
 }
+# What SDS answers inside of google.protobuf.Any.
+CONTAINED = [f"envoy.extensions.transport_sockets.tls.v3.{name}" for name in ("Secret", "SPIFFECertValidatorConfig")]
 HEADER = ("-H", "workload.spiffe.io: true")
 # Exit codes: 64 and the gRPC status.
 INVALID_ARGUMENT, DEADLINE_EXCEEDED, PERMISSION_DENIED, UNIMPLEMENTED = 64 + 3, 64 + 4, 64 + 7, 64 + 12
@@ -78,7 +80,7 @@ class Grpcurl(Suite):
             self.assertEqual(dict(re.findall(r"^  rpc (\w+) (.*?)(?:;| \{)$", described, re.M)), methods)
             for method, shape in methods.items():
                 self.assertIn(f"{service}.{method} is a method:\nrpc {method} {shape}", self.out("describe", f"{service}.{method}"))
-        for message in sorted({name for methods in METHODS.values() for shape in methods.values() for name in re.findall(r"\.([\w.]+)", shape)}):
+        for message in CONTAINED + sorted({name for methods in METHODS.values() for shape in methods.values() for name in re.findall(r"\.([\w.]+)", shape)}):
             self.assertIn(f"{message} is a message:\nmessage {message.split('.')[-1]} {{", self.out("describe", f".{message}"))
         code, _, err = run(self.socket, (), "describe", "nope.Nope")
         self.assertEqual((code, err), (1, 'Failed to resolve symbol "nope.Nope": Symbol not found: nope.Nope\n'))
@@ -104,7 +106,7 @@ class Grpcurl(Suite):
 
         code, out, _ = run(self.socket, ("-d", '{"resource_names": ["ROOTCA"]}'), f"{SDS}/FetchSecrets")
         self.assertEqual(code, 0)
-        (secret,) = documents(out)[0]["resources"]  # resolved by reflection, the validator's configuration inside it too
+        (secret,) = documents(out)[0]["resources"]
         validator = secret["validationContext"]["customValidatorConfig"]
         self.assertEqual((secret["name"], validator["name"]), ("ROOTCA", "envoy.tls.cert_validator.spiffe"))
         self.assertEqual([domain["name"] for domain in validator["typedConfig"]["trustDomains"]], [TRUST_DOMAIN])
