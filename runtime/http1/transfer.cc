@@ -12,6 +12,7 @@ namespace steeple::runtime {
 namespace {
 
 constexpr std::size_t kStatusLineMax = 512;
+constexpr long kKeepAliveSeconds = 15;
 
 // Points into `text`, which outlives the handle's use of it.
 curl_blob blob_of(std::string_view text) {
@@ -207,6 +208,10 @@ Result<void> HttpClient::Transfer::set_options() {
   if (request.connect_timeout.count() > 0) {
     curl().easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
   }
+  // An answer may last for minutes; a peer that went away without a word is noticed meanwhile.
+  curl().easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl().easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
+  curl().easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, kKeepAliveSeconds);
   set_method();
   set_trust();
   set_client_certificate();

@@ -211,6 +211,20 @@ users:
 {lines}''')
         return path
 
+    def in_pod(self, folder, token, program):
+        """A script that runs the program as a pod of this cluster: a /run of its own with an account's token and the authority, and the addresses of the API server."""
+        account = pathlib.Path(folder) / "account"
+        account.mkdir()
+        (account / "ca.crt").write_bytes((self.home / "ca.crt").read_bytes())
+        (account / "token").write_text(token)
+        script = pathlib.Path(folder) / "in-pod"
+        script.write_text(f'''#!/bin/sh
+exec unshare --mount --propagation private sh -c 'mount -t tmpfs pod /run && mkdir -p /run/secrets/kubernetes.io && cp -r {account} /run/secrets/kubernetes.io/serviceaccount &&
+  KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT={self.port} exec {program} "$@"' {program.name} "$@"
+''')
+        script.chmod(0o755)
+        return script
+
     # What it answers.
 
     def review(self, spec):

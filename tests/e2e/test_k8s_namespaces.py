@@ -16,7 +16,7 @@ CACHE = "experimental { api_server { cache { enabled = true } } }"
 class NamespaceLabels(Suite):
     """`enable_namespace_labels`: entries by labels of the pod's namespace, which the API server knows."""
 
-    def world(self, *keys):
+    def world(self, *keys, in_pod=False):
         self.kubelet = self.keep(Kubelet(self.home / "kubelet"))
         self.cgroups = self.keep(Cgroups())
         self.api = self.keep(ApiServer(self.home / "api"))
@@ -33,7 +33,9 @@ class NamespaceLabels(Suite):
         for team in ("web", "money"):
             self.server_.create_entry(f"/{team}", selector=f"k8s:ns-label:team:{team}")
         self.server_.create_entry("/blog", "-selector", "k8s:ns:blog", selector="k8s:ns-label:kubernetes.io/metadata.name:blog")
-        self.agent_.start("-joinToken", self.server_.token(), environment={"KUBECONFIG": str(kubeconfig)})
+        if in_pod:
+            self.agent_.program = self.api.in_pod(self.home, "agent-token", self.agent_.program)
+        self.agent_.start("-joinToken", self.server_.token(), environment={} if in_pod else {"KUBECONFIG": str(kubeconfig)})
         time.sleep(1.2)  # one sync of the agent
 
     def fetch(self, name):
@@ -63,6 +65,11 @@ class NamespaceLabels(Suite):
         self.api.put_namespace("blog", team="money")
         self.assert_served("blog", ["money"])
         self.assert_refused("gone", 'unable to get namespace labels for "gone": unable to get namespace "gone": namespaces "gone" not found')
+
+    def test_an_agent_in_a_pod_shows_its_own_account(self):
+        self.world(in_pod=True)
+        self.assert_served("blog", ["blog", "web"])
+        self.assertEqual(self.requests(), ["/api/v1/namespaces/blog"])
 
     def test_without_the_api_server_there_are_no_selectors_and_a_rotated_token_is_shown(self):
         self.world()

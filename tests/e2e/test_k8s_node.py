@@ -158,21 +158,11 @@ class ServiceAccountToken(Cluster):
 
     @unittest.skipIf(os.getuid() != 0, "makes a mount namespace")
     def test_a_server_in_the_cluster_shows_its_own_account(self):
-        account = self.home / "account"
-        account.mkdir()
-        (account / "ca.crt").write_bytes((self.api.home / "ca.crt").read_bytes())
-        (account / "token").write_text("account-token")
         self.api.users["account-token"] = "spire-server"
-        # A /run of its own, as a pod has it.
-        (self.home / "in-pod").write_text(f'''#!/bin/sh
-exec unshare --mount --propagation private sh -c 'mount -t tmpfs pod /run && mkdir -p /run/secrets/kubernetes.io && cp -r {account} /run/secrets/kubernetes.io/serviceaccount &&
-  KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT={self.api.port} exec {BIN}/steeple-devserver "$@"' steeple-devserver "$@"
-''')
-        (self.home / "in-pod").chmod(0o755)
         server = self.server(attestors=f'''NodeAttestor "k8s_sat" {{ plugin_data {{ clusters = {{ "{CLUSTER}" = {{
             service_account_allow_list = ["spire:spire-agent"] {REVIEW} }} }} }} }}
             Notifier "k8sbundle" {{ plugin_data {{}} }}''')
-        server.program = self.home / "in-pod"
+        server.program = self.api.in_pod(self.home, "account-token", server.program)
         server.start()
         self.token_file.write_text(self.api.token())
         self.assert_attests(server)

@@ -17,7 +17,7 @@
 namespace steeple::attestation {
 
 inline constexpr std::chrono::milliseconds kFirstRetry{50};
-inline constexpr std::chrono::milliseconds kEagerRetry{100};
+inline constexpr std::chrono::milliseconds kEagerRetry{80};  // half of it is what a new pod waits on average
 inline constexpr std::chrono::seconds kEagerTime{3};
 inline constexpr std::chrono::minutes kStaleIndexAgeMax{5};  // an index answers for what it knows in an outage
 inline constexpr std::chrono::seconds kMissRemembered{30};

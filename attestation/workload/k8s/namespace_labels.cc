@@ -70,6 +70,9 @@ Task<void> LiveNamespaceLabels::fetch(std::string name_space, std::shared_ptr<Fl
 
 Task<Result<KubeLabels>> LiveNamespaceLabels::of(std::string name_space, Deadline deadline, StopToken stop) {
   if (Result<void> ready = api_->ready(); !ready) co_return not_set_up(ready.error());
+  if (name_space.empty()) {
+    co_return Error(ErrorCode::kInvalidArgument, "resource name may not be empty").with_context(doing(name_space));
+  }
   const std::shared_ptr<Flight> flight = join(name_space);
   while (!flight->answer) STEEPLE_CO_CHECK(co_await flight->done.wait(deadline, stop));
   co_return *flight->answer;

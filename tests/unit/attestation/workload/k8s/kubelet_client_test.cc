@@ -297,7 +297,9 @@ TEST_CASE("Credentials that cannot be used are named") {
   config.ca_path = "/nonexistent";
   CHECK(load_error(config) == "unable to load kubelet CA: open /nonexistent: no such file or directory");
   config.ca_path = kubelet.files.write("empty", "");
-  CHECK(contains(load_error(config), "unable to parse kubelet CA: "));
+  CHECK(load_error(config) == "unable to parse kubelet CA: no PEM blocks");
+  config.ca_path = kubelet.files.write("key", new_key().to_pem());
+  CHECK(load_error(config) == "unable to parse kubelet CA: expected block type \"CERTIFICATE\"; got \"PRIVATE KEY\"");
   config = kubelet.config();
   config.certificate_path = "x";
   CHECK(load_error(config) == "the private key path is required with the certificate path");
@@ -307,8 +309,19 @@ TEST_CASE("Credentials that cannot be used are named") {
   Leaf leaf = new_leaf(kubelet.authority, "", kubelet.now);
   config.certificate_path = kubelet.files.write("client.crt", to_pem(leaf.certificate));
   config.private_key_path = kubelet.files.write("client.key", new_key().to_pem());
-  CHECK(contains(load_error(config), "unable to load keypair: "));
+  CHECK(load_error(config) == "unable to load keypair: tls: private key does not match public key");
+  config.private_key_path = kubelet.files.write("empty", "");
+  CHECK(load_error(config) == "unable to load keypair: tls: failed to find any PEM data in key input");
+  config.private_key_path = config.certificate_path;
+  CHECK(load_error(config) ==
+        "unable to load keypair: tls: found a certificate rather than a key in the PEM for the private key");
+  config.private_key_path = "/nonexistent";
+  CHECK(load_error(config) == "unable to load private key: open /nonexistent: no such file or directory");
+  config.certificate_path = "/nonexistent";
+  CHECK(load_error(config) == "unable to load certificate: open /nonexistent: no such file or directory");
   config = kubelet.config();
+  config.token_path = "/nonexistent";
+  CHECK(load_error(config) == "unable to load token: open /nonexistent: no such file or directory");
   config.token_path = kubelet.files.folder;
   CHECK(contains(load_error(config), "unable to load token: "));
   config.token_path = kubelet.files.write("large", std::string(kCredentialBytesMax + 1, 'x'));

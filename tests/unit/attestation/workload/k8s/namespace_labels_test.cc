@@ -105,6 +105,7 @@ TEST_CASE("Live: refusals in upstream's words") {
   world.api->configured = {};
   world.api->answer(kBlog, Error(ErrorCode::kDenied, "namespaces \"blog\" is forbidden"));
   CHECK(world.complaint("blog") == "unable to get namespace \"blog\": namespaces \"blog\" is forbidden");
+  CHECK(world.complaint("") == "unable to get namespace \"\": resource name may not be empty");
   world.api->answer("GET /api/v1/namespaces/bad", std::string("[]"));
   CHECK(world.complaint("bad").starts_with("unable to get namespace \"bad\": malformed answer of the API server"));
 }
