@@ -1,94 +1,31 @@
 // Requests over TLS on kept connections: trust, client certificates, bodies, sinks and verifiers.
-#include <boost/asio/ip/tcp.hpp>
 #include <catch2/catch.hpp>
 
 #include "runtime/http1/client.h"
-#include "runtime/task/async_op.h"
 #include "runtime/task/blocking.h"
-#include "runtime/tls/tls_transport.h"
-#include "tests/fakes/test_pki.h"
+#include "tests/fakes/https_server.h"
 
 using namespace steeple::runtime;
 using namespace steeple::testing;
-using boost::asio::ip::tcp;
 using std::chrono_literals::operator""s;
 using std::chrono_literals::operator""ms;
 
 namespace {
 
-// Serves TLS on the loop: each connection answers `answers` in turn, keeping it open; counts handshakes and keeps what
-// it was asked and the client's chain.
-class TlsBench {
+struct Own {
+  Loop own_loop;
+};
+
+// A server whose certificate has no name, and a client of it.
+class TlsBench : Own, public HttpsServer {
  public:
-  TlsBench() {
-    TlsServerContext::Options options;
-    options.alpn = "";
-    options.identity = [this] { return std::optional(identity_of(leaf)); };
-    options.verifier = [this](std::span<const Bytes> chain) -> Result<void> {
-      client_chain_size = chain.size();
-      return {};
-    };
-    context = *TlsServerContext::make(options);
-  }
-  ~TlsBench() {
-    group.close(StopReason::kShutdown);
-    boost::system::error_code ignored;
-    acceptor.close(ignored);
-    run_until_done(loop, group.join());
-  }
+  TlsBench() : HttpsServer(own_loop, {}) {}
   Result<HttpResponse> send(HttpRequest request) {
-    if (!started) group.spawn(accept());
-    started = true;
-    request.url = "https://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()) + "/pods";
+    request.url = "https://127.0.0.1:" + std::to_string(port()) + "/pods";
     return run_until_done(loop, client.send(std::move(request), Deadline::in(10s), {}));
   }
-  Task<void> accept() {
-    while (!group.token().stop_requested()) {
-      tcp::socket socket(loop.io());
-      auto [error] = co_await async_op<boost::system::error_code>(
-          [&](auto handler) { acceptor.async_accept(socket, std::move(handler)); }, group.token());
-      if (error) co_return;
-      group.spawn(serve(std::move(socket)));
-    }
-  }
-  Task<void> serve(tcp::socket socket) {
-    auto transport = co_await TlsAcceptor(loop, context).accept(std::move(socket), group.token());
-    if (!transport) co_return;
-    ++handshakes;
-    std::optional<StopCallback> on_stop;
-    on_stop.emplace(group.token(), [&](StopReason reason) { (*transport)->cancel(reason); });
-    while (co_await answer_one(**transport)) {
-    }
-    on_stop.reset();
-    co_await (*transport)->close();
-  }
-  Task<bool> answer_one(Transport& transport) {
-    std::string request;
-    while (request.find("\r\n\r\n") == std::string::npos || !request.ends_with(request_end)) {
-      auto bytes = co_await transport.receive();
-      if (!bytes || bytes->end_of_stream()) co_return false;
-      request += as_text(bytes->view());
-    }
-    requests.push_back(std::move(request));
-    Result<void> sent = co_await transport.send(as_bytes(answer));
-    co_return sent.has_value();
-  }
-
-  Loop loop;
   WorkerPool workers{loop, 1, 8};
   HttpClient client{loop, workers};
-  tcp::acceptor acceptor{loop.io(), tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)};
-  WallTime now = std::chrono::system_clock::now();
-  Authority authority = new_authority(now);
-  Leaf leaf = new_leaf(authority, "spiffe://example.org/kubelet", now);
-  std::shared_ptr<TlsServerContext> context;
-  std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-  std::string request_end = "\r\n\r\n";
-  std::vector<std::string> requests;
-  std::size_t client_chain_size = 0;
-  int handshakes = 0;
-  TaskGroup group{loop};
-  bool started = false;
 };
 
 HttpRequest with_tls(std::shared_ptr<const HttpTls> tls) {
@@ -114,7 +51,7 @@ TEST_CASE("A second request to the same place under the same settings pays no ha
 }
 
 TEST_CASE("Verification: chain only overlooks the name, full does not, none overlooks the chain") {
-  TlsBench bench;  // its certificate has no name but a SPIFFE ID
+  TlsBench bench;
   auto chain_only = std::make_shared<HttpTls>();
   chain_only->verify = HttpVerify::kChainOnly;
   chain_only->ca_pem = to_pem(bench.authority.certificate);
@@ -176,7 +113,7 @@ TEST_CASE("A verifier alone decides about the server, and its error reaches the 
   REQUIRE(answered);
   CHECK(answered->body == "hello");
   REQUIRE(seen.size() == 1);
-  CHECK(seen.front() == to_bytes(bench.leaf.certificate.der()));
+  CHECK(seen.front() == to_bytes(bench.leaf->certificate.der()));
   auto refusing = std::make_shared<HttpTls>();
   refusing->verifier = [](std::span<const Bytes>) -> Result<void> { return Error(ErrorCode::kUntrusted, "not mine"); };
   auto refused = bench.send(with_tls(refusing));
