@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 
 #include "runtime/core/assert.h"
@@ -154,9 +155,22 @@ void Ring::enter() {
   STEEPLE_ASSERT(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY || result == -ENOMEM);
 }
 
+bool Ring::kernel_has_more() const {
+  constexpr unsigned kMore = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
+  return io_uring_cq_ready(ring_.get()) != 0 || (__atomic_load_n(ring_->sq.kflags, __ATOMIC_ACQUIRE) & kMore) != 0;
+}
+
+// What came while the eventfd was off is seen here: the kernel sets its flag first and looks at ours then.
+bool Ring::signal_again() {
+  (void)io_uring_cq_eventfd_toggle(ring_.get(), true);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return kernel_has_more();
+}
+
+// Meanwhile the eventfd is off: it would wake the loop for what is looked at here anyway.
 bool Ring::turn(unsigned completions_max) {
-  constexpr unsigned kKernelHasMore = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
   unsigned completed = 0;
+  (void)io_uring_cq_eventfd_toggle(ring_.get(), false);
   for (unsigned round = 0; round < kRoundsMax && completed < completions_max; ++round) {
     enter();
     io_uring_cqe* completion = nullptr;
@@ -170,9 +184,7 @@ bool Ring::turn(unsigned completions_max) {
       ++completed;
       if (op != nullptr) op->complete_(*op, result, flags);
     }
-    bool more = has_unsubmitted() || io_uring_cq_ready(ring_.get()) != 0 ||
-                (__atomic_load_n(ring_->sq.kflags, __ATOMIC_ACQUIRE) & kKernelHasMore) != 0;
-    if (!more) return false;
+    if (!has_unsubmitted() && !kernel_has_more()) return signal_again();
   }
   return true;
 }

@@ -71,6 +71,8 @@ class Ring {
   int add_buffers();
   int restrict_operations();
   void enter();
+  bool kernel_has_more() const;
+  bool signal_again();
   void move_backlog();
 
   Options options_;

@@ -1,4 +1,6 @@
 #include <liburing.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include "engine_test.h"
 #include "runtime/engine/ring.h"
@@ -138,6 +140,30 @@ TEST_CASE("Ring refuses operations that it is not made for") {
   CHECK(nop.result == -EACCES);
   CHECK(open.result == -EACCES);
   CHECK(flagged.result == -EACCES);
+}
+
+TEST_CASE("Ring signals what comes later, and not what a turn has looked at") {
+  Loop loop;
+  if (!make_engine<UringEngine>(loop)) return;
+  auto ring = Ring::open({});
+  REQUIRE(ring);
+  auto [ours, theirs] = socket_pair();
+  Seen sent, received;
+  char byte = 0;
+  io_uring_prep_send((*ring)->prepare(&sent), ours.get(), "x", 1, 0);
+  io_uring_prep_recv((*ring)->prepare(&received), ours.get(), &byte, 1, 0);
+  while ((*ring)->turn(10)) {
+  }
+  CHECK(sent.result == 1);
+  CHECK_FALSE(received.result);
+  std::uint64_t count = 0;
+  CHECK(::read((*ring)->event_fd(), &count, sizeof count) == -1);
+  write_byte(theirs);
+  pollfd signalled{(*ring)->event_fd(), POLLIN, 0};
+  CHECK(::poll(&signalled, 1, 20'000) == 1);
+  while ((*ring)->turn(10)) {
+  }
+  CHECK(received.result == 1);
 }
 
 TEST_CASE("Ring keeps submissions in order when its queue is full") {
