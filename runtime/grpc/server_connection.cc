@@ -33,7 +33,7 @@ ServerConnection::ServerConnection(ServerCore& core, CallPeer peer)
 void ServerConnection::start() {
   set_timer(TimerUse::kPreface, core_.options.setup_timeout);
   if (core_.stopping) begin_stop(core_.stop_status);
-  flush(false);
+  flush_soon();
 }
 
 bool ServerConnection::input(BytesView bytes) {

@@ -20,7 +20,7 @@ class ServerConnection : private http2::SessionHandler {
   ServerConnection& operator=(const ServerConnection&) = delete;
 
   // Carrying bytes: what the reader and the writer call.
-  void start();                 // SETTINGS go out before anything is read
+  void start();  // SETTINGS go out in this turn of the loop, with the first answer if it is there by then
   bool input(BytesView bytes);  // false: close the connection
   void flush(bool inline_first);
   bool ended() const { return ended_; }
