@@ -1,51 +1,21 @@
 #include "agent/cache/workload_update.h"
 
-#include <google/protobuf/io/coded_stream.h>
-
 #include <algorithm>
 #include <string_view>
 #include <unordered_map>
 
-#include "runtime/core/assert.h"
+#include "agent/cache/message_writer.h"
 
 namespace steeple::agent {
 namespace {
 
-using google::protobuf::io::CodedOutputStream;
 using runtime::Bytes;
 using runtime::BytesView;
-
-constexpr std::size_t kGrpcPrefixSize = 5;
 
 // Field numbers of X509SVIDResponse, X509SVID and a map entry, all length-delimited (endpoints 8.2).
 enum ResponseField : std::uint32_t { kSvids = 1, kFederatedBundles = 3 };
 enum SvidField : std::uint32_t { kSpiffeId = 1, kX509Svid = 2, kX509SvidKey = 3, kBundle = 4, kHint = 5 };
 enum MapField : std::uint32_t { kKey = 1, kValue = 2 };
-
-std::size_t field_size(std::size_t size) { return 1 + CodedOutputStream::VarintSize64(size) + size; }
-// proto3: an empty field is not written.
-std::size_t optional_field_size(std::size_t size) { return size == 0 ? 0 : field_size(size); }
-
-// Writes into memory of the exact size, so that no copy of a key is left behind by a buffer that grew.
-class Writer {
- public:
-  explicit Writer(std::uint8_t* out) : out_(out) {}
-  void header(std::uint32_t field, std::size_t size) {
-    *out_++ = static_cast<std::uint8_t>(field << 3 | 2);
-    out_ = CodedOutputStream::WriteVarint64ToArray(size, out_);
-  }
-  void bytes(std::uint32_t field, BytesView value) {
-    header(field, value.size());
-    out_ = std::copy(value.begin(), value.end(), out_);
-  }
-  void optional_bytes(std::uint32_t field, BytesView value) {
-    if (!value.empty()) bytes(field, value);
-  }
-  std::uint8_t* end() const { return out_; }
-
- private:
-  std::uint8_t* out_;
-};
 
 std::size_t svid_size(const Identity& identity, std::size_t bundle_size) {
   return field_size(identity.entry().spiffe_id.text().size()) + field_size(identity.svid().chain().size()) +
@@ -53,7 +23,7 @@ std::size_t svid_size(const Identity& identity, std::size_t bundle_size) {
          optional_field_size(identity.entry().hint.size());
 }
 
-void write_svid(Writer& writer, const Identity& identity, BytesView bundle) {
+void write_svid(MessageWriter& writer, const Identity& identity, BytesView bundle) {
   writer.header(kSvids, svid_size(identity, bundle.size()));
   writer.bytes(kSpiffeId, runtime::as_bytes(identity.entry().spiffe_id.text()));
   writer.bytes(kX509Svid, identity.svid().chain());
@@ -75,12 +45,6 @@ std::vector<FederatedDer> federated_der(std::span<const SharedBundle> bundles) {
     federated.push_back({bundle->trust_domain().id_string(), bundle->x509_der()});
   }
   return federated;
-}
-
-void put_grpc_prefix(Bytes& framed) {
-  const auto size = static_cast<std::uint32_t>(framed.size() - kGrpcPrefixSize);
-  framed[0] = 0;
-  for (unsigned i = 0; i < 4; ++i) framed[1 + i] = static_cast<std::uint8_t>(size >> (24 - 8 * i));
 }
 
 bool loses_to(const RegistrationEntry& entry, const RegistrationEntry& other) {
@@ -134,15 +98,13 @@ const runtime::SharedBytes& WorkloadUpdate::x509_svid_response() const {
   if (x509_svid_response_) return x509_svid_response_;
   const Bytes bundle = own_ ? own_->x509_der() : Bytes();
   const std::vector<FederatedDer> federated = federated_der(federated_);
-  std::size_t size = kGrpcPrefixSize;
+  std::size_t size = 0;
   for (std::size_t i = 0; i < identities_.size(); ++i) {
     if (!is_ignored(i)) size += field_size(svid_size(identities_[i], bundle.size()));
   }
   for (const FederatedDer& one : federated) size += field_size(one.size());
 
-  Bytes framed(size);
-  put_grpc_prefix(framed);
-  Writer writer(framed.data() + kGrpcPrefixSize);
+  MessageWriter writer(size);
   for (std::size_t i = 0; i < identities_.size(); ++i) {
     if (!is_ignored(i)) write_svid(writer, identities_[i], bundle);
   }
@@ -151,8 +113,7 @@ const runtime::SharedBytes& WorkloadUpdate::x509_svid_response() const {
     writer.bytes(kKey, runtime::as_bytes(one.id));
     writer.bytes(kValue, one.der);
   }
-  STEEPLE_ASSERT(writer.end() == framed.data() + framed.size());
-  x509_svid_response_ = runtime::SharedBytes(std::move(framed), /*secret=*/true);
+  x509_svid_response_ = writer.take_secret();
   return x509_svid_response_;
 }
 

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "agent/cache/message_writer.h"
 #include "agent/cache/workload_update.h"
 #include "agent/endpoints/security_header.h"
 #include "agent/endpoints/status_text.h"
 #include "agent/workload_api/jwt_claims.h"
-#include "runtime/core/secret_bytes.h"
 #include "spiffe/workload/workload.pb.h"
 
 namespace steeple::agent {
@@ -21,6 +21,10 @@ using runtime::grpc::ServerCall;
 using runtime::grpc::Status;
 
 namespace {
+
+// Field numbers of JWTSVIDResponse and JWTSVID (endpoints 8.2).
+enum ResponseField : std::uint32_t { kSvids = 1 };
+enum SvidField : std::uint32_t { kSpiffeId = 1, kToken = 2, kHint = 3 };
 
 JwtApi& api_of(void* service) { return *static_cast<JwtApi*>(service); }
 
@@ -50,6 +54,11 @@ Status check_request(const JWTSVIDRequest& request, const CallLog& log) {
 }
 
 }  // namespace
+
+std::size_t JwtApi::encoded_size(const Issued& issued) {
+  return field_size(issued.entry->spiffe_id.text().size()) + field_size(issued.svid->token().size()) +
+         optional_field_size(issued.entry->hint.size());
+}
 
 JwtApi::JwtApi(CallerAttestor& callers, IdentitySource& identities, JwtSource& tokens, RateLimiter& limits,
                const runtime::Clock& clock, Options options, const runtime::Logger& log)
@@ -119,21 +128,16 @@ Task<Status> JwtApi::fetch_jwt_svid(ServerCall& call) {
 }
 
 SharedBytes JwtApi::encode(const std::vector<Issued>& issued) {
-  JWTSVIDResponse response;
+  std::size_t size = 0;
+  for (const Issued& one : issued) size += field_size(encoded_size(one));
+  MessageWriter writer(size);
   for (const Issued& one : issued) {
-    JWTSVID& svid = *response.add_svids();
-    svid.set_spiffe_id(one.entry->spiffe_id.text());
-    svid.set_svid(std::string(one.svid->token()));
-    svid.set_hint(one.entry->hint);
+    writer.header(kSvids, encoded_size(one));
+    writer.bytes(kSpiffeId, runtime::as_bytes(one.entry->spiffe_id.text()));
+    writer.bytes(kToken, runtime::as_bytes(one.svid->token()));
+    writer.optional_bytes(kHint, runtime::as_bytes(one.entry->hint));
   }
-  runtime::Bytes bytes(response.ByteSizeLong());
-  response.SerializeWithCachedSizesToArray(bytes.data());
-  SharedBytes message = runtime::grpc::make_message(bytes, /*secret=*/true);
-  runtime::wipe_memory(bytes.data(), bytes.size());
-  for (JWTSVID& svid : *response.mutable_svids()) {
-    runtime::wipe_memory(svid.mutable_svid()->data(), svid.svid().size());
-  }
-  return message;
+  return writer.take_secret();
 }
 
 Task<Status> JwtApi::validate_jwt_svid(ServerCall& call) {

@@ -45,6 +45,7 @@ class JwtApi {
   using Entries = std::vector<SharedEntry>;
   runtime::Task<runtime::Result<Entries, runtime::grpc::Status>> entitled(runtime::grpc::ServerCall& call, CallLog log,
                                                                           const std::string& wanted_id);
+  static std::size_t encoded_size(const Issued& issued);
   static runtime::SharedBytes encode(const std::vector<Issued>& issued);
 
   CallerAttestor& callers_;
