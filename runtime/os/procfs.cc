@@ -29,14 +29,14 @@ std::string_view take_word(std::string_view& text) {
   return word;
 }
 
-// What follows "KEY:" on the first line that starts with it.
-std::optional<std::string_view> find_line(std::string_view text, std::string_view key) {
+// What follows "KEY:" on the first line that starts with it; `text` then begins with the line after that one. Lines
+// come in the order in which they are asked for, as the kernel writes them.
+std::optional<std::string_view> take_line(std::string_view& text, std::string_view key) {
   while (!text.empty()) {
-    std::size_t end = text.find('\n');
-    std::string_view line = text.substr(0, end);
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (line.starts_with(key)) return line.substr(key.size());
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + 1);
   }
   return std::nullopt;
 }
@@ -45,8 +45,8 @@ Error bad_status(std::string_view key) {
   return Error(ErrorCode::kMalformed, "no valid line \"" + std::string(key) + "\" in process status");
 }
 
-Result<ProcStatus::Ids> parse_ids(std::string_view text, std::string_view key) {
-  std::optional<std::string_view> line = find_line(text, key);
+Result<ProcStatus::Ids> parse_ids(std::string_view& text, std::string_view key) {
+  std::optional<std::string_view> line = take_line(text, key);
   if (!line) return bad_status(key);
   std::optional<std::uint32_t> real = parse_number<std::uint32_t>(take_word(*line));
   std::optional<std::uint32_t> effective = parse_number<std::uint32_t>(take_word(*line));
@@ -54,9 +54,9 @@ Result<ProcStatus::Ids> parse_ids(std::string_view text, std::string_view key) {
   return ProcStatus::Ids{*real, *effective};
 }
 
-Result<std::vector<gid_t>> parse_groups(std::string_view text) {
+Result<std::vector<gid_t>> parse_groups(std::string_view& text) {
   constexpr std::string_view kKey = "Groups:";
-  std::optional<std::string_view> line = find_line(text, kKey);
+  std::optional<std::string_view> line = take_line(text, kKey);
   if (!line) return bad_status(kKey);
   std::vector<gid_t> groups;
   for (std::string_view word = take_word(*line); !word.empty(); word = take_word(*line)) {
