@@ -143,7 +143,9 @@ Task<void> Minter::run_others(StopToken stop) {
     }
     if (!co_await sleep_until(loop_, Deadline::in(kOtherGatherTime), stop)) break;
     const std::size_t limit = batch_max();
-    co_await mint(cache_.take_wanted(MintPriority::kPrefetch, limit, clock_.now()), limit, stop);
+    const std::size_t count = std::min(limit, others_max_);
+    co_await mint(cache_.take_wanted(MintPriority::kPrefetch, count, clock_.now()), limit, stop);
+    others_max_ = std::min(2 * others_max_, kSvidBatchMax);
   }
 }
 

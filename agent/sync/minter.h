@@ -22,6 +22,8 @@ inline constexpr std::chrono::seconds kRotationGatherTime{1};  // renewals that 
 inline constexpr std::chrono::milliseconds kRetryLookMin{50};
 inline constexpr std::chrono::seconds kClockCheckMax{60};  // the wall clock may be set
 inline constexpr std::size_t kEcKeysPerJob = 16;
+// Doubled with each call: the first callers come just after the start, and a server that signs hundreds answers late.
+inline constexpr std::size_t kOthersFirstMax = 16;
 inline constexpr std::size_t kRsaBatchMax = 32;  // an RSA key takes up to a tenth of a second
 
 struct MinterOptions {
@@ -71,6 +73,7 @@ class Minter {
   RotationPolicy policy_;
   MintSchedule schedule_;
   runtime::SteadyTime due_looked_at_;
+  std::size_t others_max_ = kOthersFirstMax;
   runtime::Signal awaited_;
   runtime::Signal others_;
   runtime::Logger log_;

@@ -19,6 +19,7 @@ SyncMachine::SyncMachine(std::chrono::nanoseconds interval, runtime::RandomUnit 
     : random_(random),
       backoff_(backoff_limits(interval), random, now),
       next_(now),
+      started_at_(now),
       early_allowed_(now),
       early_paid_until_(now) {}
 
@@ -43,6 +44,7 @@ void SyncMachine::pass_early(runtime::SteadyTime now) {
 
 void SyncMachine::started(runtime::SteadyTime now) {
   running_ = true;
+  started_at_ = now;
   early_wanted_ = false;
   if (std::exchange(next_is_early_, false)) early_paid_until_ = std::max(early_paid_until_, now) + kEarlySyncPeriod;
   early_allowed_ = std::max(now + kEarlySyncSpacing, early_paid_until_ - (kEarlySyncBurst - 1) * kEarlySyncPeriod);
@@ -50,6 +52,8 @@ void SyncMachine::started(runtime::SteadyTime now) {
 
 void SyncMachine::finished(PassResult result, runtime::SteadyTime now) {
   running_ = false;
+  const std::chrono::nanoseconds rest = kEarlySyncShare * (now - started_at_);
+  early_allowed_ = std::max(early_allowed_, now + std::min<std::chrono::nanoseconds>(rest, kEarlySyncPeriod));
   const bool ok = result == PassResult::kOk || result == PassResult::kOkWithoutSvids;
   const bool returned = ok && failures_ > 0;
   failures_ = ok ? 0 : failures_ + 1;

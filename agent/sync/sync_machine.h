@@ -19,7 +19,8 @@ inline constexpr std::chrono::milliseconds kUnreachableWaitMax{6500};
 // one that stays without an entry costs the server a pass a second.
 inline constexpr std::chrono::milliseconds kEarlySyncSpacing{200};
 inline constexpr std::chrono::seconds kEarlySyncPeriod{1};  // of each in the long run
-inline constexpr int kEarlySyncBurst = 10;
+inline constexpr int kEarlySyncBurst = 30;
+inline constexpr int kEarlySyncShare = 20;  // and the server is asked for a 20th of the time, however slow it is
 inline constexpr std::chrono::seconds kAfterOutage{6};
 inline constexpr std::chrono::seconds kAfterOutageWait{2};
 
@@ -50,6 +51,7 @@ class SyncMachine {
   runtime::RandomUnit random_;
   runtime::Backoff backoff_;
   runtime::SteadyTime next_;
+  runtime::SteadyTime started_at_;
   runtime::SteadyTime early_allowed_;
   runtime::SteadyTime early_paid_until_;  // each early pass adds a period; at most kEarlySyncBurst are ahead of time
   bool running_ = false;

@@ -115,14 +115,26 @@ TEST_CASE("SyncMachine passes early at most once a second in the long run, and t
   CHECK(machine.request_early(kStart + 120s));  // and is fresh again after a rest
 }
 
+TEST_CASE("SyncMachine passes early less often the slower the server is") {
+  SyncMachine machine(1h, fixed(0.5), kStart);
+  machine.started(kStart);
+  machine.finished(PassResult::kOk, kStart + 30ms);
+  machine.request_early(kStart + 50ms);
+  CHECK(machine.next_start() == kStart + 630ms);
+  machine.started(kStart + 630ms);
+  machine.finished(PassResult::kOk, kStart + 4s);
+  machine.request_early(kStart + 4s);
+  CHECK(machine.next_start() == kStart + 5s);
+}
+
 TEST_CASE("SyncMachine passes again for a request that came during a pass") {
   SyncMachine machine(5s, fixed(0.5), kStart);
   machine.started(kStart);
   CHECK(machine.request_early(kStart + 10ms));  // worth waiting for
   machine.finished(PassResult::kOk, kStart + 20ms);
-  CHECK(machine.next_start() == kStart + 200ms);
-  wait_after(machine, PassResult::kOk, kStart + 200ms);
-  CHECK(machine.next_start() == kStart + 5200ms);
+  CHECK(machine.next_start() == kStart + 420ms);
+  wait_after(machine, PassResult::kOk, kStart + 420ms);
+  CHECK(machine.next_start() == kStart + 5420ms);
 }
 
 TEST_CASE("SyncMachine grants no early pass while the server fails") {

@@ -1,4 +1,5 @@
 #include "agent/sync/syncer.h"
+#include "agent/sync/minter.h"
 
 #include "tests/unit/agent/sync/syncer_fixture.h"
 
@@ -131,6 +132,7 @@ TEST_CASE("Syncer signs first what a caller waits for") {
   CHECK(f.server.batches[0] == std::vector<std::string>{"e699"});
   CHECK(f.svids() < 700);
   REQUIRE(f.until([&] { return f.svids() == 700; }));
+  CHECK(f.server.batches[1].size() == kOthersFirstMax);  // not hundreds before the next caller
   for (const auto& batch : f.server.batches) CHECK(batch.size() <= 500);
 }
 
