@@ -94,8 +94,11 @@ Task<Result<Selectors, Status>> CallerAttestor::attest_process(pid_t pid, Server
 }
 
 Task<Result<Selectors>> CallerAttestor::attest_self(runtime::Deadline deadline, runtime::StopToken stop) {
-  STEEPLE_CO_TRY(self, own_peer());
-  STEEPLE_CO_TRY(process, ProcessHandle::open(self));
+  if (!self_) {
+    STEEPLE_CO_TRY(self, own_peer());
+    self_ = std::move(self);
+  }
+  STEEPLE_CO_TRY(process, ProcessHandle::open(*self_, &keeper_));
   co_return co_await engine_.attest(process, deadline, stop);
 }
 

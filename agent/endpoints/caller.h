@@ -3,6 +3,8 @@
 // only.
 #pragma once
 
+#include <optional>
+
 #include "agent/endpoints/call_log.h"
 #include "attestation/workload/engine.h"
 #include "runtime/grpc/call.h"
@@ -35,6 +37,7 @@ class CallerAttestor {
  private:
   attestation::WorkloadEngine& engine_;
   runtime::ProcessKeeper keeper_;
+  std::optional<runtime::Peer> self_;
   pid_t own_pid_;
 };
 
