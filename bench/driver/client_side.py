@@ -1,10 +1,12 @@
 """Scenarios that need no more than a socket: fetch, jwt, sds, idle, push, storm."""
 import contextlib
 import os
+import signal
 import subprocess
+import time
 
 from .errors import BenchError
-from .machine import milli_cores
+from .machine import cpu_seconds
 from .results import COST, HELD, LATENCY, Column
 from .world import Attached
 
@@ -14,7 +16,7 @@ SIGNED = [Column("server_us", "server's own time, mean us"), Column("beyond_serv
 OPEN = [*LATENCY, Column("in_flight_peak", "in flight, peak", 1, 0), *COST]
 UNREGISTERED_UID = 54321  # a user of no entry
 FOREIGN_DOMAIN = "spiffe://other.example.net"
-IDLE_SECONDS = 10
+IDLE_SECONDS, QUICK_IDLE_SECONDS = 20, 2
 
 
 @contextlib.contextmanager
@@ -55,6 +57,11 @@ def fresh_agent(bench, spec, **settings):
         bench.world.stop_agent(started)
 
 
+def end_deaf(bench, agent):
+    """An agent that answers nobody does not end by itself soon, either."""
+    bench.world.stop_agent(agent, signal.SIGKILL)
+
+
 # An agent that takes calls and does not answer them: the one failure that is a figure itself.
 NOT_SERVED = ("calls were answered in", "calls stay unanswered", "is not sustained", "streams received push")
 UNANSWERED_SECONDS = 10  # a storm's
@@ -66,7 +73,7 @@ def finish_or_not_served(bench, agent, child):
     except BenchError as error:
         if not any(text in str(error) for text in NOT_SERVED):
             raise
-        return {"not_served": str(error)}
+        return {"not_served": str(error).split(": ", 3)[-1]}  # without the agent's and the socket's names
 
 
 def load_or_not_served(bench, agent, mode, **settings):
@@ -81,7 +88,7 @@ def measure_loops(bench, scenario, agents, loops):
             figures = bench.record(scenario, variant, agent.name, columns, lambda: load_or_not_served(bench, agent, mode, **{"seconds": bench.options.seconds, **settings}),
                                    show_rpcs=asks_the_server(settings), complete=beyond_the_server)
             if "not_served" in figures and not isinstance(agent, Attached):  # it may never answer again
-                bench.world.stop_agent(agent)
+                end_deaf(bench, agent)
                 agents[place] = bench.world.start_agent(agent.spec)
 
 
@@ -156,22 +163,28 @@ def idle_streams(bench, scenario, agents, streams, **settings):
             bench.record(scenario, f"{streams} idle streams", started.name, STREAM_COLUMNS, lambda: measure(started))
 
 
+IDLE_COLUMNS = [Column("idle_milli_cores", "idle milli-cores", 1, 2), *HELD]
+
+
 def idle_entries(bench, specs, entries):
-    from .machine import cpu_seconds
+    """All agents at once, over four passes of synchronisation: agents that nobody calls do not disturb each other."""
+    seconds = QUICK_IDLE_SECONDS if bench.options.quick else IDLE_SECONDS
+    started = [bench.world.start_agent(spec) for spec in specs]
+    bench.wait_for_signing()
+    bench.progress(f"idle: {entries} entries, all agents at once")
+    meter, before, begin = bench.world.meter(), {agent: cpu_seconds(agent.pid) for agent in started}, time.monotonic()
+    time.sleep(seconds)
+    spent, other = time.monotonic() - begin, meter.end()
 
-    def measure(started):
-        seconds = IDLE_SECONDS if not bench.options.quick else 2
-        cores = milli_cores(started.pid, seconds)
-        started.check()
-        if cpu_seconds(started.pid) is None:
-            raise BenchError(f"{started.name} is gone", started.log())
-        memory = memory_of(started.pid)
-        return {"idle_milli_cores": cores, "memory": memory, "fds": len(os.listdir(f"/proc/{started.pid}/fd"))}
+    def measure(agent):
+        agent.check()
+        return {"idle_milli_cores": (cpu_seconds(agent.pid) - before[agent]) / spent * 1e3, "memory": memory_of(agent.pid), "fds": len(os.listdir(f"/proc/{agent.pid}/fd"))}
 
-    for _, spec in bench.turns(specs):
-        with fresh_agent(bench, spec) as started:
-            bench.record("idle", f"{entries} entries, no stream", started.name, [Column("idle_milli_cores", "idle milli-cores", 1, 2), *HELD], lambda: measure(started),
-                         show_rpcs=True)
+    for agent in started:
+        bench.record("idle", f"{entries} entries, no stream", agent.name, IDLE_COLUMNS, lambda: measure(agent))
+        bench.results.runs[-1]["machine"] = other
+    for agent in started:
+        bench.world.stop_agent(agent)
 
 
 def memory_of(pid):
@@ -268,5 +281,7 @@ def storm(bench):
                 with fresh_agent(bench, spec) as started:
                     figures = bench.record("storm", f"{count} first calls at once", started.name, STORM_COLUMNS, lambda: load_or_not_served(
                         bench, started, "storm", streams=count, limit=UNANSWERED_SECONDS), show_rpcs=True)
-                if "not_served" in figures:
-                    deaf.add((spec, count))
+                    if "not_served" in figures:
+                        deaf.add((spec, count))
+                        if not isinstance(started, Attached):
+                            end_deaf(bench, started)

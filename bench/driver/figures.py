@@ -11,9 +11,9 @@ CPU, P50 = "agent CPU us/op", "p50 us"
 
 
 class Row:
-    """A figure and its limit. `variant` is a regular expression, `least` turns the limit round, `headline` rows are the README's."""
+    """A figure and its limit. `variant` is a regular expression, `least` turns the limit round, `headline` is the row's title in the README, where it has one."""
 
-    def __init__(self, title, scenario, variant, column, unit, limit=None, least=False, digits=1, headline=False, server=None):
+    def __init__(self, title, scenario, variant, column, unit, limit=None, least=False, digits=1, headline="", server=None):
         self.title, self.scenario, self.variant, self.column, self.unit, self.limit = title, scenario, re.compile(variant), column, unit, limit
         self.least, self.digits, self.headline, self.server = least, digits, headline, server
 
@@ -34,7 +34,7 @@ def rows_of_pods():
     unknown = {50: 2, 110: 2.5, 250: 4, 500: 7}
     peak = {110: 30, 500: 40}
     for pods, limit in unknown.items():
-        yield Row(f"Kubernetes, {pods} pods: known container, CPU above unix", "k8s", f"^{pods} pods, a known container, kept", "agent CPU us/op above unix", "us", 110, headline=pods == 110)
+        yield Row(f"Kubernetes, {pods} pods: known container, CPU above unix", "k8s", f"^{pods} pods, a known container, kept", "agent CPU us/op above unix", "us", 110, headline="CPU for a known container of 110 pods, above a process outside" if pods == 110 else "")
         yield Row(f"{pods} pods: known container, kubelet requests", "k8s", f"^{pods} pods, a known container, kept", "kubelet requests", "", None, digits=0)
         yield Row(f"{pods} pods: known container, a call every 0.7 s, CPU", "k8s", f"^{pods} pods, a known container, a new", "agent CPU ms/call", "ms", digits=2)
         yield Row(f"{pods} pods: the same, kubelet requests for a call", "k8s", f"^{pods} pods, a known container, a new", "kubelet requests/call", "", digits=2)
@@ -49,9 +49,9 @@ def rows_of_pods():
 
 
 ROWS = [
-    Row("X.509-SVID, new connection, 1 in flight: CPU", "fetch", f"^{NEW}, 1 in flight", CPU, "us", 90, headline=True),
+    Row("X.509-SVID, new connection, 1 in flight: CPU", "fetch", f"^{NEW}, 1 in flight", CPU, "us", 90, headline="CPU for an X.509-SVID on a new connection, one at a time"),
     Row("the same, p50", "fetch", f"^{NEW}, 1 in flight", P50, "us", 110),
-    Row("16 in flight: CPU", "fetch", f"^{NEW}, 16 in flight", CPU, "us", 60, headline=True),
+    Row("16 in flight: CPU", "fetch", f"^{NEW}, 16 in flight", CPU, "us", 60, headline="the same, 16 at once"),
     Row("16 in flight: rate on one core", "fetch", f"^{NEW}, 16 in flight", "calls/s", "/s", 16000, least=True, digits=0),
     Row("64 in flight: p50", "fetch", f"^{NEW}, 64 in flight", P50, "us", 4000, digits=0),
     Row("one every 20 ms: CPU", "fetch", f"^{NEW}, 50 a second", CPU, "us", 300),
@@ -60,28 +60,28 @@ ROWS = [
     Row("X.509 bundles, the same", "fetch", f"^X.509 bundles, {KEPT}, 64", CPU, "us", 35),
     Row("refused call: CPU", "fetch", "^refused", CPU, "us", 100),
     Row("cached JWT-SVID, kept connection, 1 in flight: CPU", "jwt", f"from the cache, {KEPT}, 1 in", CPU, "us", 50),
-    Row("cached JWT-SVID, kept connections, 64 in flight: CPU", "jwt", f"from the cache, {KEPT}, 64 in", CPU, "us", 30, headline=True),
+    Row("cached JWT-SVID, kept connections, 64 in flight: CPU", "jwt", f"from the cache, {KEPT}, 64 in", CPU, "us", 30, headline="CPU for a cached JWT-SVID, kept connections, 64 at once"),
     Row("JWT-SVID the server signs: mean beyond the server's time", "jwt", "the server signs", "mean beyond it, us", "us", 300),
     Row("JWT-SVID the server signs: CPU", "jwt", "the server signs", CPU, "us", 250),
-    Row("JWT-SVID past half of its life, the server hangs", "rotate", "the server hangs", "answered after, ms", "ms", 1, digits=2, headline=True),
-    *(Row(f"idle with {entries} entries: memory", "idle", f"^{entries} entries", "RSS MB", "MB", memory, headline=entries == 10) for entries, memory in ((10, 15), (1000, 20), (10000, 45))),
-    *(Row(f"idle with {entries} entries: CPU", "idle", f"^{entries} entries", "idle milli-cores", "milli-cores", cores, digits=2, headline=entries == 10000)
+    Row("JWT-SVID past half of its life, the server hangs", "rotate", "the server hangs", "answered after, ms", "ms", 1, digits=2, headline="a cached JWT-SVID past half of its life while the server hangs, answered in"),
+    *(Row(f"idle with {entries} entries: memory", "idle", f"^{entries} entries", "RSS MB", "MB", memory, headline="memory with nobody connected" if entries == 10 else "") for entries, memory in ((10, 15), (1000, 20), (10000, 45))),
+    *(Row(f"idle with {entries} entries: CPU", "idle", f"^{entries} entries", "idle milli-cores", "milli-cores", cores, digits=2, headline="CPU with 10,000 entries and nobody connected" if entries == 10000 else "")
       for entries, cores in ((10, 0.2), (1000, 0.5), (10000, 2))),
-    Row("memory of an idle X.509 stream", "idle", "^8000 idle streams", "KiB per stream", "KiB", 12, headline=True),
+    Row("memory of an idle X.509 stream", "idle", "^8000 idle streams", "KiB per stream", "KiB", 12, headline="memory for each idle stream, of 8,000"),
     Row("8,000 of them in all", "idle", "^8000 idle streams", "RSS MB", "MB", 115),
     Row("after they have left: memory to that before", "idle", "^8000 idle streams", "RSS 5 s after all left / before", "", 1.2, digits=2),
     Row("memory of an idle SDS stream", "sds", "^2000 idle streams", "KiB per stream", "KiB", 14),
-    Row("bundle change to 8,000 streams: first to last", "push", "^a bundle change to 8000", "first to last ms", "ms", 60, headline=True),
-    Row("the same: CPU for each", "push", "^a bundle change to 8000", "agent CPU us/stream", "us", 6, digits=2, headline=True),
+    Row("bundle change to 8,000 streams: first to last", "push", "^a bundle change to 8000", "first to last ms", "ms", 60, headline="a bundle change to 8,000 streams, first to last"),
+    Row("the same: CPU for each", "push", "^a bundle change to 8000", "agent CPU us/stream", "us", 6, digits=2, headline="the same, CPU for each"),
     Row("the same: memory grows by", "push", "^a bundle change to 8000", "RSS growth MB", "MB", 1),
     Row("bundle change to 2,000 SDS streams: first to last", "sds", "^a bundle change to 2000", "first to last ms", "ms", 40),
     Row("the same, acknowledged: CPU for each", "sds", "^a bundle change to 2000", "agent CPU us/stream", "us", 15, digits=2),
     Row("500 first calls at once: all served", "storm", "^500 first", "all served ms", "ms", 30),
     Row("the same: peak memory", "storm", "^500 first", "peak MB", "MB", 25),
-    Row("2,000 first calls at once: all served", "storm", "^2000 first", "all served ms", "ms", 150, digits=0, headline=True),
+    Row("2,000 first calls at once: all served", "storm", "^2000 first", "all served ms", "ms", 150, digits=0, headline="2,000 first calls at once, all served"),
     Row("5,000 first calls at once: all served", "storm", "^5000 first", "all served ms", "ms", 500, digits=0),
     Row("a late client of 5,000", "storm", "^5000 first", "a late client ms", "ms", 5, digits=2),
-    Row("exec to socket, stored data, 10 entries", "start", "^stored data, 10 ", "exec to socket, ms", "ms", 15, headline=True),
+    Row("exec to socket, stored data, 10 entries", "start", "^stored data, 10 ", "exec to socket, ms", "ms", 15, headline="exec to socket"),
     Row("exec to first SVID, the same", "start", "^stored data, 10 ", "exec to first SVID, ms", "ms", 30),
     Row("exec to socket, 1,000 entries", "start", "^stored data, 1000 ", "exec to socket, ms", "ms", 40),
     Row("exec to first SVID, the same", "start", "^stored data, 1000 ", "exec to first SVID, ms", "ms", 80),
@@ -89,12 +89,12 @@ ROWS = [
     Row("entry created to first SVID (development server)", "first-svid", "", "entry created to SVID, ms", "ms", 300, digits=0, server="development"),
     Row("entry created to first SVID (stock server)", "first-svid", "", "entry created to SVID, ms", "ms", 2800, digits=0, server="stock"),
     Row("syncs a second meanwhile", "first-svid", "", "syncs a second meanwhile", "", 1.2, digits=2),
-    Row("renewal of an SVID: CPU", "rotate", "SVIDs of", "agent CPU us/renewal", "us", 150, digits=0),
+    Row("renewal of an SVID: CPU (passes of synchronisation in it)", "rotate", "SVIDs of", "agent CPU us/renewal", "us", 150, digits=0),
     Row("busiest second of the rotation", "rotate", "SVIDs of", "busiest second, milli-cores", "milli-cores"),
     *rows_of_pods(),
     Row("server away: CPU to that with it", "outage", "", "without / with", "", 1.1, digits=2),
     Row("server back to first new entry served", "outage", "", "server back to new SVID, ms", "ms", 8000, digits=0),
-    Row("1,000 pods, 10,000 streams, 20,000 entries: memory", "density", "^1000 pods", "RSS MB", "MB", 220, headline=True),
+    Row("1,000 pods, 10,000 streams, 20,000 entries: memory", "density", "^1000 pods", "RSS MB", "MB", 220, headline="memory with 1,000 pods, 10,000 streams, 20,000 entries"),
     Row("the same: idle CPU", "density", "^1000 pods", "idle milli-cores", "milli-cores", 2, digits=2),
     Row("the same: all streams opened in", "density", "^1000 pods", "opened in, s", "s"),
 ]
@@ -112,6 +112,11 @@ def cell(document, row, record, agent):
     return row.text(spread["median"]), missed
 
 
+def agents_of(document, headlines):
+    """The README shows those that ran in all scenarios."""
+    return [agent for agent in document["agents"] if not headlines or not agent.get("scenarios")]
+
+
 def measured(document, headlines=False):
     """[(row, variant, [(text, missed) of each agent])] of what the document has."""
     out = []
@@ -121,15 +126,15 @@ def measured(document, headlines=False):
         groups = [group for group in document["summary"] if group["scenario"] == row.scenario and row.variant.search(group["variant"])]
         for group in groups:
             records = {record["agent"]: record for record in group["rows"]}
-            cells = [cell(document, row, records.get(agent["name"]), agent) for agent in document["agents"]]
+            cells = [cell(document, row, records.get(agent["name"]), agent) for agent in agents_of(document, headlines)]
             if any(text for text, _ in cells):
-                title = row.title if len(groups) == 1 else f"{row.title}, {group['variant']}"
+                title = row.headline if headlines else row.title if len(groups) == 1 else f"{row.title}, {group['variant']}"
                 out.append((row, title, cells))
     return out
 
 
 def markdown_targets(document, headlines=False):
-    agents = document["agents"]
+    agents = agents_of(document, headlines)
     lines = ["| | " + ("" if headlines else "target | ") + " | ".join(agent["name"] for agent in agents) + " |", "|---|" + ("" if headlines else "---|") + "---|" * len(agents)]
     for row, title, cells in measured(document, headlines):
         texts = [text if headlines or not missed else f"**{text}**" for text, missed in cells]

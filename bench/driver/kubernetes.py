@@ -104,15 +104,14 @@ def late(bench, node, agent):
     return {"samples_ms": samples, "listed_to_svid_ms": {"p50": percentile(samples, 0.5), "p99": percentile(samples, 0.99)}}
 
 
-def unknown(world, node, agent, seconds):
-    """CPU of each kubelet request that a container nobody knows causes, idle time taken off."""
+def unknown(world, node, agent, seconds, idle):
+    """CPU of each kubelet request that a container nobody knows causes; what the agent does anyway, `idle` milli-cores, is taken off."""
     seconds = max(seconds, 2)
-    idle = milli_cores(agent.pid, seconds) / 1e3 * seconds
     child = world.generator(agent, "await", every=1, limit=120, cgroup=node.cgroup(world.kubelet.Pod("unknown")))
     time.sleep(0.5)
     before, cpu = node.stub.requests, cpu_seconds(agent.pid)
     time.sleep(seconds)
-    asked, spent = node.stub.requests - before, cpu_seconds(agent.pid) - cpu - idle
+    asked, spent = node.stub.requests - before, cpu_seconds(agent.pid) - cpu - idle / 1e3 * seconds
     child.kill()
     child.communicate()
     agent.check()
@@ -154,7 +153,7 @@ def one_agent(bench, node, spec, count, unix):
             Column("listed_to_svid_ms.p50", "listed to SVID, p50 ms"), Column("listed_to_svid_ms.p99", "listed to SVID, p99 ms")], lambda: late(bench, node, agent))
         node.stub.list(node.bodies)
     bench.record("k8s", f"{count} pods, an unknown container", spec.name, [
-        Column("cpu_ms_per_request", "agent CPU ms/kubelet request", 1, 2), KUBELET], lambda: unknown(world, node, agent, options.seconds))
+        Column("cpu_ms_per_request", "agent CPU ms/kubelet request", 1, 2), KUBELET], lambda: unknown(world, node, agent, options.seconds, idle))
     world.stop_agent(agent)
 
 
@@ -165,30 +164,49 @@ DENSITY_COLUMNS = [Column("open_seconds", "opened in, s", 1, 2), Column("open_cp
 
 def density(bench):
     """A full node: pods with their own identities, streams from a process in each of them, and many entries of four selectors."""
-    world, options = bench.world, bench.options
-    pods, streams, entries = options.density
-    hold = {"seconds": 2, "warm_up": 1} if options.quick else {"seconds": 10, "warm_up": 5}
+    world = bench.world
+    pods, streams, entries = bench.options.density
+    variant = f"{pods} pods, {streams} streams, {entries} entries of 4 selectors"
+    overwhelmed = set()  # an agent that did not manage once is not asked again
     with Node(world, pods, account=lambda number: f"account-{number}") as node:
         world.start_server()
         bench.progress(f"density: {entries} entries")
         world.add_entries([pod_entry(world, number) for number in range(entries)])
         for _, spec in bench.turns(bench.agents):
-            agent = world.start_agent(spec, cgroup=node.cgroup(node.pods[0]), workload_attestor=node.stub.plugin())
-            before = node.stub.requests
+            if spec in overwhelmed:
+                continue
+            bench.progress(f"density: {spec.name} starts with {entries} entries")
+            agent, reason = start_on_full_node(bench, node, spec)
+            figures = bench.record("density", variant, spec.name, DENSITY_COLUMNS, lambda: {"not_served": reason} if reason else open_on_full_node(bench, node, agent),
+                                   show_rpcs=True)
+            if "not_served" in figures:
+                overwhelmed.add(spec)
+            for started in list(world.agents):
+                world.stop_agent(started)
 
-            def measure():
-                try:
-                    figures = load_pods(world, node, agent, node.pods, streams=streams, clients=PODS_AT_ONCE, limit=options.density_limit, **hold)
-                except BenchError as error:
-                    if "pods' calls were answered in" not in str(error):
-                        raise
-                    return {"not_served": str(error)}
-                if "after_leaving" in figures:
-                    figures["after_leaving_mb"] = figures["after_leaving"][-1][1]["rss_kib"] / 1024
-                return {**figures, "sync_seconds": agent.first_svid_seconds, "kubelet_requests": node.stub.requests - before}
 
-            bench.record("density", f"{pods} pods, {streams} streams, {entries} entries of 4 selectors", spec.name, DENSITY_COLUMNS, measure, show_rpcs=True)
-            world.stop_agent(agent)
+def start_on_full_node(bench, node, spec):
+    """(agent, None), or (None, why it serves nobody within --density-limit)"""
+    try:
+        return bench.world.start_agent(spec, cgroup=node.cgroup(node.pods[0]), patience=bench.options.density_limit, workload_attestor=node.stub.plugin()), None
+    except BenchError as error:
+        if "not served in" not in str(error) and "does not come to rest" not in str(error):
+            raise
+        return None, "its first client was " + str(error).split(": ", 3)[-1] if "not served in" in str(error) else str(error)
+
+
+def open_on_full_node(bench, node, agent):
+    options, before = bench.options, node.stub.requests
+    hold = {"seconds": 2, "warm_up": 1} if options.quick else {"seconds": 10, "warm_up": 5}
+    try:
+        figures = load_pods(bench.world, node, agent, node.pods, streams=options.density[1], clients=PODS_AT_ONCE, limit=options.density_limit, **hold)
+    except BenchError as error:
+        if "pods' calls were answered in" not in str(error):
+            raise
+        return {"not_served": str(error).split(": ", 3)[-1]}
+    if "after_leaving" in figures:
+        figures["after_leaving_mb"] = figures["after_leaving"][-1][1]["rss_kib"] / 1024
+    return {**figures, "sync_seconds": agent.first_svid_seconds, "kubelet_requests": node.stub.requests - before}
 
 
 def pod_entry(world, number):

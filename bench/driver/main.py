@@ -30,7 +30,8 @@ def describe(spec):
     done = subprocess.run([spec.path, "--version"], capture_output=True, text=True)
     version = (done.stdout + done.stderr).strip().splitlines()
     return {"name": spec.name, "path": str(spec.path), "backend": spec.backend or "its default", "version": version[0] if version else "unknown",
-            "environment": {key: value for key, value in spec.environment.items() if key != "STEEPLE_IO_BACKEND"}}
+            "environment": {key: value for key, value in spec.environment.items() if key != "STEEPLE_IO_BACKEND"},
+            "scenarios": spec.scenarios}
 
 
 def interrupted(number, _frame):
@@ -38,11 +39,15 @@ def interrupted(number, _frame):
 
 
 class Schedule:
-    """The scenarios with their rounds. With --minutes the rounds that are left are chosen anew before each scenario, so that the whole ends in time."""
+    """The scenarios with their rounds. With --minutes the rounds that are left are chosen anew before each scenario, so that the whole ends in time; those whose rounds
+    cost most come first, so that what they leave over becomes rounds of the others."""
 
     def __init__(self, options):
         self.options, self.left = options, [name for name in options.scenario if plan.agents_of(options, name)]
-        self.end = None if options.minutes is None else time.monotonic() + options.minutes * 60
+        self.end = None
+        if options.minutes is not None:
+            self.end = time.monotonic() + options.minutes * 60
+            self.left.sort(key=lambda name: -plan.round_of(options, name))
         self.rounds = self._choose()
 
     def _choose(self):
@@ -69,8 +74,8 @@ def run_scenarios(bench, schedule):
 
 def run(options, home, schedule):
     """(results, what ended them early or None)"""
-    agents = [{"name": "attached", "path": options.socket, "backend": "", "version": "", "environment": {}}] if options.socket else [describe(spec) for spec in options.agent]
-    results = Results(" ".join(sys.argv), machine.facts(), agents, "attached" if options.socket else "stock" if options.server else "development")
+    agents = [{"name": "attached", "path": options.socket, "backend": "", "version": "", "environment": {}, "scenarios": None}] if options.socket else [describe(spec) for spec in options.agent]
+    results = Results(" ".join(sys.argv), machine.facts(), agents, options.scenario, "attached" if options.socket else "stock" if options.server else "development")
     world = World(options, home)
     try:
         run_scenarios(Bench(options, world, results), schedule)

@@ -2,19 +2,25 @@
 
 # Seconds, measured on two cores; a slow or busy machine takes longer.
 SERVER = 2.0  # start and end of a server
-AGENT = 4.0  # start, attestation, rest, end of an agent
-STREAMS_PER_SECOND = 1500  # opened and closed
-UNANSWERED = 15  # what an agent that does not answer a storm costs, its end included
-SIGNED_PER_SECOND = 400  # SVIDs, until an agent with many entries is at rest
+AGENT = 2.2  # start, attestation, rest, end of an agent
+STREAMS_PER_SECOND = 1800  # opened and closed
+DEAF = 13  # what an agent that leaves a storm unanswered costs, its end included
+SYNC = 7  # until an agent is known to sign nothing any more
+LATE_SAMPLE, FIRST_SVID_SAMPLE = 0.9, 3.0
+
+
+def others(options, name):
+    """Agents that are not Steeple, which 2,000 simultaneous calls may make deaf."""
+    return len([agent for agent in chosen(options, name) if "steeple" not in agent.path.name])
 
 
 def fetch(o, agents):
     loops = len(o.clients) + 2 + len(o.rates) + 1
-    return SERVER + agents * AGENT, agents * (loops * (o.seconds + 0.6) + 3)
+    return SERVER + agents * AGENT, agents * (loops * (o.seconds + 0.4) + max(3 - o.seconds, 0))
 
 
 def jwt(o, agents):
-    return SERVER + agents * AGENT, agents * 4 * (o.seconds + 0.5)
+    return SERVER + agents * AGENT, agents * 4 * (o.seconds + 0.4)
 
 
 def streams(o, agents, count, held):
@@ -22,54 +28,46 @@ def streams(o, agents, count, held):
 
 
 def sds(o, agents):
-    return 2 * SERVER + agents * AGENT, agents * 2 * (o.seconds + 0.5) + streams(o, agents, o.sds_streams, max(o.seconds, 3) + 6) + streams(o, agents, o.sds_streams, 3)
-
-
-def idle_seconds(o):
-    return 2 if o.quick else 10
-
-
-def signing(entries):
-    return min(entries, 1000) / SIGNED_PER_SECOND + entries / 2500  # the cache of an agent; the entries themselves
+    return 2 * SERVER + agents * AGENT, agents * 2 * (o.seconds + 0.4) + streams(o, agents, o.sds_streams, max(o.seconds, 3) + 6) + streams(o, agents, o.sds_streams, 2)
 
 
 def idle(o, agents):
-    each = sum(agents * (AGENT + idle_seconds(o) + signing(entries)) for entries in o.entries)
-    return SERVER + max(o.entries) / 1500, streams(o, agents, o.streams, max(o.seconds, 3) + 6) + each
+    at_once = sum(agents * (AGENT + entries / 2000) + (2 if o.quick else 20) + (4 if o.quick else 2 * SYNC) for entries in o.entries)
+    return SERVER + max(o.entries) / 1500 + at_once, streams(o, agents, o.streams, max(o.seconds, 3) + 6)
 
 
 def push(o, agents):
-    return SERVER + 1, streams(o, agents, o.streams, 3)
+    return SERVER + 1, streams(o, agents, o.streams, 2)
 
 
 def storm(o, agents):
-    return SERVER + UNANSWERED * sum(count >= 2000 for count in o.storm), agents * sum(AGENT + count / 1000 for count in o.storm)
+    return SERVER + others(o, "storm") * DEAF * sum(count >= 2000 for count in o.storm), agents * sum(AGENT + count / 2000 for count in o.storm)
 
 
 def first_svid(o, agents):
-    return SERVER, agents * AGENT + agents * 3.5 * o.samples / 5
+    return SERVER + agents * FIRST_SVID_SAMPLE * o.samples, agents * AGENT
 
 
 def start(o, agents):
     counts = [entries for entries in o.entries if entries <= 1000]
-    return SERVER + agents * sum(AGENT + signing(entries) for entries in counts), agents * sum(1 + entries / 1000 for entries in counts) + agents
+    return SERVER + agents * sum(AGENT + entries / 1000 for entries in counts), agents * sum(1 + entries / 400 for entries in counts) + agents
 
 
 def rotate(o, agents):
-    return SERVER + agents * AGENT + o.rotation + 10 + 35, 0
+    return SERVER + agents * AGENT + o.rotation + 10 + 32, 0
 
 
 def outage(o, agents):
-    return sum(SERVER + agents * AGENT + 15 + seconds + min(seconds, 45) for seconds in o.outage), 0
+    return sum(SERVER + agents * AGENT + min(seconds, 15) + seconds + 3 + min(seconds, 40) for seconds in o.outage), 0
 
 
 def k8s(o, agents):
-    late = agents * o.samples * 0.9 / 5
-    return len(o.pods) * (SERVER + 1) + agents * (AGENT + o.seconds), len(o.pods) * agents * (AGENT + o.seconds + 2 * max(o.seconds, 2) + 10) + late
+    return (len(o.pods) * (SERVER + 1) + agents * (AGENT + o.seconds + LATE_SAMPLE * o.samples),
+            len(o.pods) * agents * (AGENT + o.seconds + max(o.seconds, 2) + 8))
 
 
 def density(o, agents):
-    return SERVER + 5 + o.density[2] / 1500, agents * (AGENT + o.density[2] / 1000 + min(o.density[1] / 150, o.density_limit) + (10 if o.quick else 25))
+    return SERVER + 5 + o.density[2] / 2500, agents * (AGENT + o.density[2] / 4000 + o.density[1] / 800 + (8 if o.quick else 23)) + others(o, "density") * o.density_limit
 
 
 COSTS = {"fetch": fetch, "jwt": jwt, "start": start, "storm": storm, "push": push, "idle": idle, "sds": sds, "k8s": k8s, "first-svid": first_svid, "rotate": rotate,
@@ -77,14 +75,24 @@ COSTS = {"fetch": fetch, "jwt": jwt, "start": start, "storm": storm, "push": pus
 ONE_ROUND = ("rotate", "outage")  # all agents at the same time
 
 
+def chosen(options, name):
+    return [agent for agent in options.agent if agent.scenarios is None or name in agent.scenarios]
+
+
 def agents_of(options, name):
-    if options.socket:
-        return 1
-    return len([agent for agent in options.agent if agent.scenarios is None or name in agent.scenarios])
+    return 1 if options.socket else len(chosen(options, name))
 
 
 def most_rounds(options, name):
-    return 1 if name in ONE_ROUND else options.rounds.get(name, options.rounds.get("", 5))
+    wanted = options.rounds.get(name, options.rounds.get("", 5))
+    if name == "first-svid":  # which has its samples in any case
+        return min(wanted, 2)
+    return 1 if name in ONE_ROUND else wanted
+
+
+def round_of(options, name):
+    """Seconds that one more round costs; a scenario that cannot have one costs more than all others."""
+    return float("inf") if name in ONE_ROUND else seconds_of(options, name, 2) - seconds_of(options, name, 1)
 
 
 def seconds_of(options, name, rounds):

@@ -3,7 +3,7 @@ import html
 import math
 
 WIDTH, HEIGHT = 640, 340
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 12, 46
+LEFT, RIGHT, TOP, BOTTOM = 64, 28, 12, 46
 DASHES = ["", "7 4", "2 4", "9 3 2 3", "4 2"]
 COLOURS = 5  # classes c0..c4 of the report's style sheet
 

@@ -33,8 +33,9 @@ HELD = [Column("memory.rss_kib", "RSS MB", 1 / 1024), Column("memory.pss_kib", "
 
 
 class Results:
-    def __init__(self, command, machine, agents, server):
+    def __init__(self, command, machine, agents, scenarios, server):
         self.command, self.machine, self.agents, self.server = command, machine, agents, server
+        self.scenarios = scenarios  # in the order of the tables
         self.began = datetime.datetime.now(datetime.timezone.utc)
         self.runs = []
         self.groups = {}  # (scenario, variant) -> columns, in the order of the table
@@ -51,7 +52,7 @@ class Results:
 
     def summary(self):
         out = []
-        for (scenario, variant), columns in self.groups.items():
+        for (scenario, variant), columns in sorted(self.groups.items(), key=lambda group: self.scenarios.index(group[0][0])):
             rows = []
             for agent in self.agents:
                 records = self.of(scenario, variant, agent["name"])
@@ -64,7 +65,7 @@ class Results:
             for row in rows[1:]:
                 first = rows[0]["figures"]
                 row["ratio_to_first"] = {title: round(spread["median"] / first[title]["median"], 4) for title, spread in row["figures"].items()
-                                         if title in first and first[title]["median"]}
+                                         if title in first and first[title]["median"] > 0}
             out.append({"scenario": scenario, "variant": variant, "columns": [column.title for column in columns],
                         "digits": {column.title: column.digits for column in columns}, "rows": rows})
         return out

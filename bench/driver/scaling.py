@@ -17,6 +17,9 @@ SCALED = [
 ]
 
 
+SMALLEST = 0.01  # a logarithm needs one
+
+
 def number_of(variant):
     found = re.search(r"\d+", variant)
     return int(found.group()) if found else None
@@ -30,7 +33,7 @@ def scaling_plots(document):
                 continue
             for row in group["rows"]:
                 if column in row["figures"]:
-                    lines.setdefault(row["agent"], []).append((number_of(group["variant"]), row["figures"][column]["median"]))
+                    lines.setdefault(row["agent"], []).append((number_of(group["variant"]), max(row["figures"][column]["median"], SMALLEST)))
         series = [(name, sorted(line)) for name, line in lines.items()]
         if any(len(line) > 1 for _, line in series):
             yield f"{scenario}: {y_title}", line_plot(series, x_title, y_title, True, True, x_ticks(series)), f"{caption} Medians; both axes are logarithmic."

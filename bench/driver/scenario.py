@@ -3,7 +3,11 @@ import sys
 import time
 
 from . import rpcs
+from .errors import BenchError
 from .results import Column
+
+
+SYNC_INTERVAL = 5  # seconds, of the agents
 
 
 class Bench:
@@ -45,6 +49,18 @@ class Bench:
         self.results.add(scenario, variant, name, columns, figures, spent, shown)
         self.done += 1
         return figures
+
+    def wait_for_signing(self, seconds=120):
+        """Until a whole interval of synchronisation has passed in which no agent asked for a signature: a quiet moment between two batches is not rest."""
+        end, pause = time.monotonic() + seconds, 2 if self.options.quick else SYNC_INTERVAL + 1
+        signed = None
+        while time.monotonic() < end:
+            newest = self.world.server_calls().get("BatchNewX509SVID", [0, 0])[0]
+            if newest == signed:
+                return
+            signed = newest
+            time.sleep(pause)
+        raise BenchError(f"the agents ask for signatures on and on, for {seconds} s")
 
     def progress(self, text):
         stamp = time.strftime("%H:%M:%S")

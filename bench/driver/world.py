@@ -84,9 +84,9 @@ class StartedAgent:
         if self.agent.process and not self.agent.process.running():
             raise BenchError(f"{self.name} died, exit code {self.agent.process.child.returncode}", self.log())
 
-    def stop(self):
+    def stop(self, how=signal.SIGTERM):
         try:
-            self.agent.stop(seconds=40)
+            self.agent.stop(how, seconds=40)
         except AssertionError as error:
             raise BenchError(f"{self.name} did not stop", str(error)) from None
 
@@ -196,20 +196,20 @@ class World:
             raise BenchError(f"{started.name} does not start: {str(error).splitlines()[0]}", started.log()) from None
         return started
 
-    def start_agent(self, spec, cgroup=None, **settings):
+    def start_agent(self, spec, cgroup=None, patience=60, **settings):
         """A new agent with an empty data_dir, attested by join token, with this process' (or the cgroup's) identity served and the signing over."""
         started, token = self.configure_agent(spec, **settings), self.server.token()
         begin = time.monotonic()
         self.launch(started, "-joinToken", token)
-        self.load(started, "await", limit=60, every=0.02, cgroup=cgroup)
+        self.load(started, "await", limit=patience, every=0.02, cgroup=cgroup)
         started.first_svid_seconds = time.monotonic() - begin
         self.settle(started)
         return started
 
-    def stop_agent(self, started):
+    def stop_agent(self, started, how=signal.SIGTERM):
         if started in self.agents:
             self.agents.remove(started)
-        started.stop()
+        started.stop(how)
 
     def settle(self, started, seconds=120):
         """Waits until the agent has been quiet for a second."""

@@ -92,11 +92,14 @@ exec {BIN}/steeple-agent "$@"
         results, readme = self.home / "RESULTS.md", self.home / "README.md"
         for path in (results, readme):
             path.write_text(f"before\n{BEGIN}\nyesterday\n{END}\nafter\n")
-        code, _, err = self.bench("storm", "--quick", "--storm", 500, "--agent", f"{BIN}/steeple-agent=this", "--results", results, "--readme", readme)
+        code, _, err = self.bench("storm", "idle", "--quick", "--storm", 500, "--streams", 50, "--entries", 10, "--minutes", 1, "--rounds", "1,storm=2",
+                                  "--agent", f"{BIN}/steeple-agent=this", "--results", results, "--readme", readme)
         self.assertEqual(code, 0, err)
         text = results.read_text()
         self.assertRegex(text, r"\| 500 first calls at once: all served \| <= 30 ms \| \*{0,2}[0-9.]+ ms")
         self.assertIn("### storm", text)
+        self.assertRegex(text, r"\| idle with 10 entries: memory \| <= 15 MB \| \*{0,2}[0-9.]+ MB")
+        self.assertRegex(readme.read_text(), r"\| memory with nobody connected \| [0-9.]+ MB")
         self.assertNotIn("yesterday", text + readme.read_text())
         self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
         readme.write_text("no marks")
