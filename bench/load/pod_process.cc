@@ -88,7 +88,9 @@ Result<void> live(const Pod& pod) {
   if (::read(pod.go.read, &byte, 1) != 1) return {};  // the parent has given up
   const std::size_t count = pod.last() - pod.first();
   Streams streams(count);
-  STEEPLE_CHECK(streams.open(pod.plan, 0, count, kOpenAtOnce));
+  Plan patient = pod.plan;  // the parent gives up first, and says how many pods are through
+  patient.limit *= 2;
+  STEEPLE_CHECK(streams.open(patient, 0, count, kOpenAtOnce));
   std::copy(streams.latencies.begin(), streams.latencies.end(), pod.board.latencies().begin() + pod.first());
   tell(pod);
   return hold(pod, streams);
