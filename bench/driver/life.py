@@ -121,6 +121,7 @@ def rotate(bench):
 
 
 TOKEN_UID = 30_500_000
+AGED = 0.56  # of its life: clearly past its half
 
 
 def token_ttl(bench):
@@ -132,8 +133,8 @@ def hanging_server(bench, agents):
     """A cached JWT-SVID past half of its life, and a server that takes the call and does not answer."""
     world = bench.world
     aged = bench.options.rotation / token_ttl(bench)
-    if aged < 0.5:
-        time.sleep((0.52 - aged) * token_ttl(bench))
+    if aged < AGED:
+        time.sleep((AGED - aged) * token_ttl(bench))
     world.hold_server()
     try:
         for agent in agents:
