@@ -38,26 +38,35 @@ def interrupted(number, _frame):
     raise BenchError(f"ended by {signal.Signals(number).name}")
 
 
+PACE_LEAST, PACE_MOST = 0.75, 2.0
+
+
 class Schedule:
     """The scenarios with their rounds. With --minutes the rounds that are left are chosen anew before each scenario, so that the whole ends in time; those whose rounds
     cost most come first, so that what they leave over becomes rounds of the others."""
 
     def __init__(self, options):
         self.options, self.left = options, [name for name in options.scenario if plan.agents_of(options, name)]
-        self.end = None
+        self.end, self.pace = None, 1.0  # time that scenarios took, to what was expected
+        self.took = self.expected = 0.0
         if options.minutes is not None:
             self.end = time.monotonic() + options.minutes * 60
             self.left.sort(key=lambda name: -plan.round_of(options, name))
         self.rounds = self._choose()
 
     def _choose(self):
-        return plan.rounds_of(self.options, self.left, None if self.end is None else self.end - time.monotonic())
+        if self.end is None:
+            return plan.rounds_of(self.options, self.left)
+        return plan.rounds_of(self.options, self.left, (self.end - time.monotonic()) / self.pace)
 
     def __iter__(self):
         while self.left:
             name, rounds = self.left[0], self._choose()[self.left[0]]
-            self.left = self.left[1:]
+            self.left, begin = self.left[1:], time.monotonic()
             yield name, rounds
+            self.took += time.monotonic() - begin
+            self.expected += plan.seconds_of(self.options, name, rounds)
+            self.pace = min(max(self.took / self.expected, PACE_LEAST), PACE_MOST)
 
 
 def run_scenarios(bench, schedule):
