@@ -26,7 +26,7 @@ class World(Suite):
 
 
 class Clients(World):
-    def test_fetch(self):
+    def test_fetch_and_the_first_update(self):
         _, agent = self.world()
 
         def check(language, lines):
@@ -37,6 +37,7 @@ class Clients(World):
         def refused(language, lines):
             self.assertIn("no identity issued", lines[-1]["error"], language)
         self.for_each(refused, "fetch", agent=agent, name="nobody", code=1)
+        self.for_each(lambda language, lines: self.assertEqual(len(lines), 1, language), "watch", "1", agent=agent)  # ends by itself
 
     def test_watch_through_rotations_and_restarts(self):
         server, agent = self.world("-x509SVIDTTL", "16")
@@ -53,10 +54,6 @@ class Clients(World):
         for watch in watches:
             self.assertEqual({line["spiffe_id"] for line in watch.lines()}, {spiffe_id(watch.language)}, watch)
             self.assertEqual(watch.stop(), 0, watch)
-
-    def test_watch_ends_after_the_given_number(self):
-        _, agent = self.world()
-        self.for_each(lambda language, lines: self.assertEqual(len(lines), 1), "watch", "1", agent=agent)
 
     def test_a_workload_with_hundreds_of_identities(self):
         """Far more than a frame or a flow-control window of any client."""
@@ -159,7 +156,7 @@ class Federated(World):
                 self.servers[domain].create_entry(f"/{language}", "-federatesWith", f"spiffe://{other}", selector=selector(language))
             wait_until_served(self.agents[domain], *LANGUAGES)
 
-    def test_bundles_and_tokens(self):
+    def test_bundles_tokens_and_mutual_tls(self):
         both = sorted([TRUST_DOMAIN, self.PARTNER])
         foreign = {}
         self.for_each(lambda language, lines: self.assertEqual(sorted(lines[0]["trust_domains"]), both, language), "fetch", agent=self.agents[TRUST_DOMAIN])
@@ -171,7 +168,6 @@ class Federated(World):
         self.for_each(taken, "validate", "db", foreign.get, agent=self.agents[TRUST_DOMAIN])
         self.for_each(taken, "verify", "db", foreign.get, agent=self.agents[TRUST_DOMAIN], languages=VERIFIERS)
 
-    def test_mutual_tls(self):
         allowed = [spiffe_id(language) for language in FEDERATED]
         servers = [self.keep(Service(self.home, language, self.agents[self.PARTNER], "serve", *allowed)) for language in FEDERATED]
         ports = [one.wait_for(lambda lines: lines and lines[0]["port"], "no port") for one in servers]
