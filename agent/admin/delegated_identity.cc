@@ -68,7 +68,7 @@ DelegatedIdentityService::DelegatedIdentityService(CallerAttestor& callers, Iden
       bundles_(bundles),
       delegates_(std::move(delegates)),
       clock_(clock),
-      log_(log.with_subsystem("endpoints")) {
+      log_(log) {
   std::sort(delegates_.begin(), delegates_.end());
 }
 
@@ -94,18 +94,21 @@ Task<DelegatedIdentityService::SelectorsOrStatus> DelegatedIdentityService::auth
 Task<Status> DelegatedIdentityService::check_delegate(const Selectors& caller, ServerCall& call, CallLog log) {
   Result<Entries> entries = co_await identities_.matching_entries(caller, call.deadline(), call.stop());
   if (!entries) co_return status_text::of_wait(entries.error());
+  const auto of_caller = [&] { return runtime::LogField("delegate_selectors", attestation::render_selectors(caller)); };
   if (entries->empty()) {
-    log.error("No identity issued");
+    log.error("No identity issued", {of_caller()});
     co_return status_text::no_identity_issued();
   }
   for (const SharedEntry& entry : *entries) {
     const std::string& id = entry->spiffe_id.text();
     if (!std::binary_search(delegates_.begin(), delegates_.end(), id)) continue;
-    log.debug("Caller authorized as delegate", {{"delegate_id", id}});
+    if (log.enabled(runtime::LogLevel::kDebug))
+      log.debug("Caller authorized as delegate", {{"delegate_id", id}, of_caller()});
     co_return Status::ok();
   }
-  log.error("Permission denied; caller not configured as an authorized delegate.",
-            {{"default_id", entries->front()->spiffe_id.text()}, {"num_registered_entries", entries->size()}});
+  log.error(
+      "Permission denied; caller not configured as an authorized delegate.",
+      {{"default_id", entries->front()->spiffe_id.text()}, {"num_registered_entries", entries->size()}, of_caller()});
   co_return Status(StatusCode::kPermissionDenied, "caller not configured as an authorized delegate");
 }
 

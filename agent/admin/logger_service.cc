@@ -63,7 +63,7 @@ Task<Status> LoggerService::set(ServerCall& call) {
   const types::LogLevel level = request.new_level();
   if (level == types::UNSPECIFIED) co_return refuse(log, "newLevel value cannot be LogLevel_UNSPECIFIED");
   if (!types::LogLevel_IsValid(level)) co_return refuse(log, "unsupported log level");
-  log.log(LogLevel::kInfo, "SetLogLevel Called", {{"new_level", to_string(from_wire(level))}});
+  log.log(LogLevel::kInfo, "SetLogLevel Called", {{"new_log_level", to_string(from_wire(level))}});
   log_.set_level(from_wire(level));
   co_return co_await answer(call);
 }
@@ -71,7 +71,8 @@ Task<Status> LoggerService::set(ServerCall& call) {
 Task<Status> LoggerService::reset(ServerCall& call) {
   ResetLogLevelRequest request;
   if (!parse_request(call, request)) co_return status_text::malformed_unary_request();
-  CallLog(log_, call).log(LogLevel::kInfo, "ResetLogLevel Called", {{"launch_level", to_string(log_.launch_level())}});
+  CallLog(log_, call)
+      .log(LogLevel::kInfo, "ResetLogLevel Called", {{"launch_log_level", to_string(log_.launch_level())}});
   log_.set_level(log_.launch_level());
   co_return co_await answer(call);
 }

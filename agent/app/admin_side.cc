@@ -22,6 +22,7 @@ void AdminSide::delegate_identities(CallerAttestor& callers, IdentitySource& ide
 Result<void> AdminSide::start(runtime::Loop& loop, SocketEngine& engine, const std::string& socket_path,
                               const runtime::Logger& log, runtime::grpc::CallObserver* observer) {
   STEEPLE_CHECK(prepare_socket_directory(socket_path, "admin UDS", log));
+  log.info("Logger service configured", {{"launch_log_level", to_string(log.launch_level())}});
   Endpoint::Options options;
   options.socket_path = socket_path;
   options.mode = kAdminSocketMode;

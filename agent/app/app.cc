@@ -21,6 +21,7 @@
 #include "runtime/loop/signals.h"
 #include "runtime/os/heap.h"
 #include "runtime/os/umask.h"
+#include "runtime/task/blocking.h"
 
 namespace steeple::agent {
 
@@ -44,6 +45,8 @@ class App {
   Result<void> build();
   // Runs the loop until the agent has stopped.
   Result<void> serve();
+  // After build() failed: ends what it had started.
+  void give_up();
   void log_stopped() const {
     if (catalog_) catalog_->log_unloading();
   }
@@ -52,8 +55,10 @@ class App {
   Result<void> prepare_process();
   Result<void> choose_engine();
   void build_server_side();
-  Result<void> build_public_socket();
-  Result<void> build_admin_socket();
+  void build_public_services();
+  Result<void> bind_sockets();
+  Result<void> bind_public_socket();
+  Result<void> bind_admin_socket();
   NodeIdentityOptions identity_options();
   SyncerOptions syncer_options() const;
   JwtFetcherOptions jwt_options() const;
@@ -64,6 +69,7 @@ class App {
   void on_ready();
   void on_signal(int number);
   Task<void> live(Result<void>* ended);
+  Task<void> close();
 
   AgentConfig config_;
   runtime::Logger log_;
@@ -256,7 +262,7 @@ void App::build_workload_api() {
   jwt_api_.emplace(*callers_, *syncer_, *tokens_, limits_, clock_, std::move(jwt), log_);
 }
 
-Result<void> App::build_public_socket() {
+void App::build_public_services() {
   attestors_.emplace(loop_, catalog_->take_workload_attestors(), log_);
   attestors_->on_events(telemetry_->attestation_events());
   callers_.emplace(*attestors_);
@@ -281,21 +287,23 @@ Result<void> App::build_public_socket() {
   health_.emplace(loop_, std::move(probe), log_);
   health_->add_to(table_);
   reflection_.add_to(table_);
-  const std::string apis(api_names(!config_.disable_workload_api, !config_.disable_sds_api));
+}
+
+Result<void> App::bind_public_socket() {
   if (config_.socket_path.empty()) {
-    log_.with_subsystem("endpoints").info("Skipping agent APIs because public endpoint is disabled", {{"apis", apis}});
+    log_.info("Skipping agent APIs because public endpoint is disabled", {{"apis", api_names(true, true)}});
     return {};
   }
   Endpoint::Options options;
   options.socket_path = config_.socket_path;
   options.server.observer = telemetry_->calls();
-  options.apis = apis;
+  options.apis = api_names(!config_.disable_workload_api, !config_.disable_sds_api);
   STEEPLE_TRY(endpoint, Endpoint::start(loop_, *engine_, table_, std::move(options), log_));
   endpoint_ = std::move(endpoint);
   return {};
 }
 
-Result<void> App::build_admin_socket() {
+Result<void> App::bind_admin_socket() {
   if (config_.admin_socket_path.empty()) return {};
   auto facts = [this] {
     DebugFacts known;
@@ -312,6 +320,13 @@ Result<void> App::build_admin_socket() {
   return admin_->start(loop_, *engine_, config_.admin_socket_path, log_, telemetry_->calls());
 }
 
+Result<void> App::bind_sockets() {
+  Result<void> bound = bind_public_socket();
+  if (bound) bound = bind_admin_socket();
+  if (!bound) log_.with_subsystem("manager").error("Cache manager crashed", {{"error", bound.error()}});
+  return bound;
+}
+
 Result<void> App::build() {
   STEEPLE_CHECK(prepare_process());
   log_.info("Starting agent", {{"data_dir", config_.data_dir}, {"version", STEEPLE_VERSION}});
@@ -324,8 +339,8 @@ Result<void> App::build() {
   STEEPLE_TRY(storage, Storage::open(config_.data_dir, log_));
   storage_ = std::move(storage);
   build_server_side();
-  STEEPLE_CHECK(build_public_socket());
-  return build_admin_socket();
+  build_public_services();
+  return bind_sockets();
 }
 
 void App::build_health_listener(const HealthProbe& probe) {
@@ -371,15 +386,23 @@ Task<void> App::live(Result<void>* ended) {
   tokens_->start();
   *ended = co_await life_->run(stop_.token());
   if (stop_.stop_requested()) *ended = Result<void>();
-  co_await telemetry_->stop();
+  co_await close();
+  if (*ended && ready_) log_.with_subsystem("manager").info("Cache manager stopped");
+  loop_.stop();
+}
+
+Task<void> App::close() {
+  if (telemetry_) co_await telemetry_->stop();
   if (health_listener_) co_await health_listener_->stop();
   if (endpoint_) co_await endpoint_->stop();
   if (admin_) co_await admin_->stop();
-  co_await attestors_->close();
-  co_await tokens_->close(StopReason::kShutdown);
-  co_await server_->close(StopReason::kShutdown);
-  if (*ended) log_.with_subsystem("manager").info("Cache manager stopped");
-  loop_.stop();
+  if (attestors_) co_await attestors_->close();
+  if (tokens_) co_await tokens_->close(StopReason::kShutdown);
+  if (server_) co_await server_->close(StopReason::kShutdown);
+}
+
+void App::give_up() {
+  if (endpoint_) runtime::run_until_done(loop_, close());
 }
 
 Result<void> App::serve() {
@@ -396,6 +419,7 @@ int run_agent(AgentConfig config) {
   const runtime::Logger log = config.log;
   App app(std::move(config));
   Result<void> built = app.build();
+  if (!built) app.give_up();
   Result<void> ended = built ? app.serve() : std::move(built);
   app.log_stopped();
   if (!ended) {

@@ -19,22 +19,24 @@ namespace {
 
 constexpr std::size_t kPluginDataBytesMax = 1u << 20;
 
-// A plugin's own complaint as the host passes it on.
-Error failed_to_configure(const PluginConfig& plugin, const Error& cause) {
-  return Error(ErrorCode::kInvalidArgument,
-               fmt::format("failed to configure plugin \"{}\": {}", plugin.name, cause.message()));
-}
-
 LogFields fields_of(const PluginConfig& plugin) {
   return {{"external", false}, {"plugin_name", plugin.name}, {"plugin_type", plugin.type}};
 }
 
-// An attestor's complaint about its configuration: a gRPC status, as the host gets it.
-Error refused(const PluginConfig& plugin, const Error& cause, const runtime::Logger& log) {
-  const Error status(ErrorCode::kInvalidArgument,
-                     fmt::format("rpc error: code = InvalidArgument desc = {}", cause.message()));
-  log.with(fields_of(plugin)).error("Failed to configure plugin", {{"error", status}});
-  return failed_to_configure(plugin, status);
+// A plugin's own complaint as the host logs it and passes it on. `status`: the gRPC status that SPIRE's plugin gives.
+Error failed_to_configure(const PluginConfig& plugin, const Error& cause, const runtime::Logger& log,
+                          std::string_view status = "InvalidArgument") {
+  const std::string text = fmt::format("rpc error: code = {} desc = {}", status, cause.message());
+  LogFields fields = fields_of(plugin);
+  fields.emplace_back("error", text);
+  log.error("Failed to configure plugin", std::move(fields));
+  return Error(ErrorCode::kInvalidArgument, fmt::format("failed to configure plugin \"{}\": {}", plugin.name, text));
+}
+
+// What has no keys is not configured.
+bool is_configured(const PluginConfig& plugin) {
+  return plugin.name != attestation::kJoinTokenName && plugin.name != attestation::kSystemdName &&
+         plugin.name != "memory";
 }
 
 std::string read_data_text(const PluginConfig& plugin) {
@@ -108,8 +110,7 @@ Result<Catalog> Catalog::load(AgentConfig& config, const attestation::WorkloadAt
     }
     STEEPLE_CHECK(catalog.make(plugin, config, parts));
     catalog.loaded_.push_back(Loaded{&plugin, read_data_text(plugin)});
-    // What has no keys is not configured.
-    if (plugin.name != attestation::kJoinTokenName && plugin.name != attestation::kSystemdName) {
+    if (is_configured(plugin)) {
       fields.emplace_back("reconfigurable", plugin.data_file.has_value());
       catalog.log_.info("Configured plugin", fields);
       fields.pop_back();
@@ -131,7 +132,7 @@ Result<void> Catalog::make(const PluginConfig& plugin, AgentConfig& config,
   }
   STEEPLE_TRY(keys, disk_key_manager_keys(plugin, log_));
   auto manager = DiskKeyManager::open(keys.directory, root_);
-  if (!manager) return failed_to_configure(plugin, manager.error());
+  if (!manager) return failed_to_configure(plugin, manager.error(), log_, "Unknown");
   keys_ = std::move(*manager);
   return {};
 }
@@ -156,7 +157,7 @@ Result<void> Catalog::make_workload_attestor(const PluginConfig& plugin, attesta
   }
   parts.log = log_.with(fields_of(plugin));
   auto attestor = attestation::make_workload_attestor(std::move(config), parts);
-  if (!attestor) return refused(plugin, attestor.error(), log_);
+  if (!attestor) return failed_to_configure(plugin, attestor.error(), log_);
   workload_attestors_.push_back(std::move(*attestor));
   return {};
 }
@@ -167,11 +168,11 @@ Result<void> Catalog::make_node_attestor(const PluginConfig& plugin, AgentConfig
   bool by_token = plugin.name == attestation::kJoinTokenName || !config.join_token.empty();
   if (by_token && plugin.name != attestation::kJoinTokenName) {
     auto checked = attestation::make_node_attestor(std::move(attestor_config));
-    if (!checked) return refused(plugin, checked.error(), log_);
+    if (!checked) return failed_to_configure(plugin, checked.error(), log_);
   }
   if (by_token) attestor_config = attestation::JoinTokenConfig(std::move(config.join_token));
   auto attestor = attestation::make_node_attestor(std::move(attestor_config));
-  if (!attestor) return refused(plugin, attestor.error(), log_);
+  if (!attestor) return failed_to_configure(plugin, attestor.error(), log_);
   node_attestor_ = std::move(*attestor);
   return {};
 }

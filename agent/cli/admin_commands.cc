@@ -42,10 +42,12 @@ struct Flags {
   std::string level;
 };
 
-// A failed dial names the address as the stock command does, which has two slashes before an absolute path.
-std::string dialled_text(std::string text) {
-  constexpr std::string_view kDial = "dial unix /";
-  if (std::size_t at = text.find(kDial); at != std::string::npos) text.insert(at + kDial.size() - 1, "//");
+// A failed dial names the address as the stock command does: two slashes before an absolute path, a relative one as it
+// was given.
+std::string dialled_text(std::string text, const std::string& dialled, std::string_view given) {
+  const std::string named = "dial unix " + dialled;
+  const std::string wanted = fmt::format("dial unix {}{}", given.starts_with('/') ? "//" : "", given);
+  if (std::size_t at = text.find(named); at != std::string::npos) text.replace(at, named.size(), wanted);
   return text;
 }
 
@@ -55,7 +57,8 @@ Result<Response> call(const Flags& flags, const char* method, const std::string&
   const std::string_view socket = flags.socket.empty() ? kDefaultAdminSocket : std::string_view(flags.socket);
   STEEPLE_TRY(path, absolute_path(socket));
   auto message = call_unary(path, method, request);
-  if (!message) return Error(ErrorCode::kUnavailable, std::string(what) + dialled_text(message.error().text()));
+  if (!message)
+    return Error(ErrorCode::kUnavailable, std::string(what) + dialled_text(message.error().text(), path, socket));
   Response response;
   if (!response.ParseFromArray(message->data(), static_cast<int>(message->size())))
     return Error(ErrorCode::kMalformed, std::string(what) + "failed to parse the response");

@@ -34,9 +34,9 @@ runtime::Result<void> check(const Flags& flags, Context& context) {
   const auto unhealthy = [](std::string why) {
     return runtime::Error(runtime::ErrorCode::kUnavailable, "Agent is unhealthy: " + std::move(why));
   };
+  if (flags.verbose) context.output.out("Checking agent health...\n");
   const runtime::Result<std::string> socket = resolve_socket(flags.socket, context.environment);
   if (!socket) return unhealthy(socket.error().message());
-  if (flags.verbose) context.output.out("Checking agent health...\n");
   const auto status = check_health(*socket);
   if (!status) {
     if (flags.verbose) context.output.err(fmt::format("Failed to check health: {}\n", status.error().text()));

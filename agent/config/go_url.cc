@@ -29,6 +29,17 @@ Result<void> check_escapes(std::string_view text) {
   return {};
 }
 
+// What Go takes in a host name that is not escaped.
+Result<void> check_host(std::string_view host) {
+  constexpr std::string_view kAllowed = "-_.~!$&'()*+,;=:[]<>\"%";
+  for (char c : host) {
+    const bool plain = is_letter(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80;
+    if (!plain && kAllowed.find(c) == std::string_view::npos)
+      return malformed(fmt::format("invalid character {} in host name", runtime::go_quote(std::string(1, c))));
+  }
+  return check_escapes(host);
+}
+
 // Takes "scheme:" off. No error when there is none.
 Result<std::string> take_scheme(std::string_view& text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -66,7 +77,7 @@ Result<void> take_authority(std::string_view authority, GoUrl& url) {
       return malformed(fmt::format("invalid port {} after host", runtime::go_quote(port)));
     }
   }
-  STEEPLE_CHECK(check_escapes(authority));
+  STEEPLE_CHECK(check_host(authority));
   url.host = authority;
   return {};
 }

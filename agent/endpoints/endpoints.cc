@@ -23,9 +23,11 @@ using runtime::UnixListener;
 
 namespace {
 
-// Go prints an address by its name, and its JSON form by its fields.
-LogRendered rendered_address(const std::string& path) {
-  return LogRendered(path, "{\"Name\":" + runtime::json_string(path) + ",\"Net\":\"unix\"}");
+// Go prints an address by its name, and its JSON form by its fields; the admin socket's is logged as a text.
+runtime::LogFields address_fields(const std::string& path, bool admin) {
+  if (admin) return {{"address", path}, {"network", "unix"}};
+  LogRendered address(path, "{\"Name\":" + runtime::json_string(path) + ",\"Net\":\"unix\"}");
+  return {{"address", std::move(address)}, {"network", "unix"}};
 }
 
 constexpr std::chrono::seconds kHeapSettleWait{1};
@@ -75,12 +77,13 @@ Endpoint::~Endpoint() = default;
 Result<std::unique_ptr<Endpoint>> Endpoint::start(Loop& loop, SocketEngine& engine,
                                                   const runtime::grpc::ServiceTable& table, Options options,
                                                   const Logger& log) {
-  STEEPLE_TRY(listener, UnixListener::bind(options.socket_path, options.mode));
+  const std::string_view doing = options.admin ? "error creating UDS listener" : "create UDS listener";
+  STEEPLE_TRY(listener, UnixListener::bind(options.socket_path, options.mode, doing));
   Logger own_log = options.admin ? log : log.with_subsystem("endpoints");
   std::unique_ptr<Endpoint> endpoint(
       new Endpoint(loop, std::move(listener), table, std::move(options), std::move(own_log)));
-  runtime::LogFields fields{{"address", rendered_address(endpoint->socket_path())}, {"network", "unix"}};
-  if (!endpoint->admin_) fields.insert(fields.begin() + 1, {"apis", endpoint->apis_});
+  runtime::LogFields fields = address_fields(endpoint->socket_path(), endpoint->admin_);
+  if (!endpoint->admin_) fields.emplace_back("apis", endpoint->apis_);
   endpoint->log_.info(endpoint->admin_ ? "Starting Admin APIs" : "Starting agent APIs", std::move(fields));
   std::visit([&](auto& chosen) { endpoint->accepting_.spawn(endpoint->accept_connections(*chosen)); }, engine.engine_);
   return endpoint;
@@ -126,7 +129,7 @@ Task<void> Endpoint::accept_connections(E& engine) {
 
 Task<void> Endpoint::stop() {
   if (admin_) {
-    log_.info("Stopping Admin APIs");
+    log_.info("Stopping Admin APIs", address_fields(socket_path(), true));
   } else {
     log_.info("Stopping agent APIs", {{"apis", apis_}});
   }
@@ -136,7 +139,7 @@ Task<void> Endpoint::stop() {
   co_await server_.stop(status_text::stopping(), kDrainWait);
   connections_.close(StopReason::kShutdown);
   co_await connections_.join();
-  if (admin_) log_.info("Admin APIs have stopped");
+  if (admin_) log_.info("Admin APIs have stopped", address_fields(socket_path(), true));
 }
 
 }  // namespace steeple::agent

@@ -185,7 +185,6 @@ Task<Status> SdsApi::fetch_secrets(ServerCall& call) {
   CallLog log(log_, call);
   std::optional<SdsRequest> request = SdsRequest::parse(call.request());
   if (!request) co_return status_text::malformed_unary_request();
-  log.debug("Received FetchSecrets request", {{"resource_names", request->names}});
   Opened updates = co_await open(call, log);
   if (!updates) co_return std::move(updates.error());
   auto update = co_await (*updates)->next(call.deadline(), call.stop());
@@ -197,10 +196,12 @@ Task<Status> SdsApi::fetch_secrets(ServerCall& call) {
                        request->type_url};
   Result<SdsAnswer, Status> answer = responses_.answer_once(question);
   if (!answer) {
-    log.error("Error building fetch secrets response", {{"error", answer.error().text()}});
+    log.error("Error building fetch secrets response",
+              {{"resource_names", request->names}, {"error", answer.error().text()}});
     co_return std::move(answer.error());
   }
-  log.debug("Sending FetchSecrets response", {{"count", answer->count}});
+  if (log.enabled(LogLevel::kDebug))
+    log.debug("Sending FetchSecrets response", {{"resource_names", request->names}, {"count", answer->count}});
   Result<void> sent = co_await call.send(std::move(answer->message));
   if (!sent) co_return status_text::of_wait(sent.error());
   co_return Status::ok();

@@ -13,9 +13,9 @@ namespace {
 constexpr std::string_view kClosing = "grpc: the client connection is closing";
 
 Status connect_failure(const Error& error) {
-  bool handshake = error.code() == ErrorCode::kTls || error.code() == ErrorCode::kUntrusted;
-  std::string desc = (handshake ? "transport: authentication handshake failed: " : "transport: Error while dialing: ") +
-                     error.message();
+  // A connector says itself when the handshake has failed.
+  const bool handshake = error.message().starts_with("authentication handshake failed");
+  std::string desc = (handshake ? "transport: " : "transport: Error while dialing: ") + error.message();
   if (error.message().starts_with("error reading server preface")) desc = error.message();
   return Status(StatusCode::kUnavailable, "connection error: desc = " + go_quote(desc));
 }

@@ -39,7 +39,7 @@ Bytes MessageReader::take() {
 }
 
 Status MessageReader::truncated() const {
-  return Status(StatusCode::kUnknown, prefix_size_ == kMessagePrefixSize ? "unexpected EOF" : "EOF");
+  return Status(StatusCode::kUnknown, within_message() ? "unexpected EOF" : "EOF");
 }
 
 Status message_too_large(std::size_t size, std::size_t size_max) {

@@ -28,7 +28,8 @@ class MessageReader {
 
   // What a peer is told that ends its stream here: nothing at a message's boundary.
   bool at_boundary() const { return prefix_size_ == 0; }
-  Status truncated() const;  // "EOF" within a prefix, "unexpected EOF" within a message
+  bool within_message() const { return prefix_size_ == kMessagePrefixSize; }
+  Status truncated() const;  // of a unary call: "EOF" within a prefix, "unexpected EOF" within a message
 
  private:
   std::array<std::uint8_t, kMessagePrefixSize> prefix_{};

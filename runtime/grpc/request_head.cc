@@ -77,11 +77,7 @@ void RequestHead::add_pseudo(std::string_view name, std::string_view value) {
 }
 
 void RequestHead::add_content_type(std::string_view value) {
-  std::string lower(value);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  std::string_view rest = lower;
+  std::string_view rest = value;
   bool prefixed = rest.starts_with(kGrpcContentType);
   if (prefixed) rest.remove_prefix(kGrpcContentType.size());
   if (!prefixed || (!rest.empty() && rest.front() != '+' && rest.front() != ';')) {

@@ -9,6 +9,11 @@ namespace {
 
 constexpr std::chrono::microseconds kTimeoutMin{1};  // less has passed by the time it is looked at
 
+Status request_missing() {
+  return Status(StatusCode::kInternal,
+                "cardinality violation: received no request message from non-client-streaming RPC");
+}
+
 InboundCall& call_of(void* user) { return *static_cast<InboundCall*>(user); }
 
 }  // namespace
@@ -149,9 +154,11 @@ void ServerConnection::end_input(InboundCall& call) {
     if (!call.has_request_) finish(call, call.reader_.truncated());
     return;
   }
-  bool request_missing = kind == MethodKind::kServerStream && !call.has_request_;
-  if (request_missing || !call.reader_.at_boundary()) return finish_early(call, call.reader_.truncated());
-  if (kind == MethodKind::kServerStream) return queue_ready(call);
+  // The end within a prefix is the end of the messages, as it is between two.
+  if (call.reader_.within_message()) return finish_early(call, Status(StatusCode::kInternal, "unexpected EOF"));
+  if (kind == MethodKind::kServerStream) {
+    return call.has_request_ ? queue_ready(call) : finish_early(call, request_missing());
+  }
   call.wake_receiver();
 }
 

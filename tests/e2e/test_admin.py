@@ -57,6 +57,17 @@ class Admin(Suite):
         self.replay(agent, "logger.jsonl")
         self.replay(agent, "debug-getinfo.jsonl")
 
+    def test_an_admin_socket_that_cannot_be_bound_ends_the_agent(self):
+        server = self.server().start()
+        (self.home / "private").write_text("a file where the folder should be")
+        agent = self.agent(server, admin_socket_path=self.home / "private" / "admin.sock").launch("-joinToken", server.token())
+        process, agent.process = agent.process, None
+        self.assertEqual(process.wait(20), 1, process.log())
+        error = f"error creating UDS listener: listen unix {self.home}/private/admin.sock: bind: not a directory"
+        for message in ("Cache manager crashed", "Agent crashed"):
+            self.assertIn(f'msg="{message}" error="{error}"', process.log())
+        self.assertFalse(agent.socket.exists())
+
     def test_log_level(self):
         _, agent = self.pair()
         self.assertEqual(self.command(agent, "logger", "get"), (0, "Logger Level : debug\nLaunch Level : debug\n\n", ""))

@@ -104,6 +104,7 @@ class WrongServer(Suite):
         right.bundle(agent.home / "bundle.pem")
         agent.launch("-joinToken", wrong.token())
         wait_until(lambda: "certificate signed by unknown authority" in agent.process.log(), 20, lambda: agent.process.log()[-3000:])
+        self.assertIn('desc = \\"transport: authentication handshake failed: x509svid: could not verify leaf certificate: x509: ', agent.process.log())
         self.assertNotIn("Node attestation was successful", agent.process.log())
 
     def test_an_empty_trust_bundle_is_refused(self):

@@ -52,6 +52,8 @@ TEST_CASE("The log level is set for the whole log, and set back") {
   FakeServerCall reset(world.loop, "/spire.api.agent.logger.v1.Logger/ResetLogLevel", nullptr);
   CHECK(run_until_done(world.loop, world.service.reset(reset)).is_ok());
   CHECK(other.level() == LogLevel::kDebug);
+  CHECK(world.lines.find("msg=\"SetLogLevel Called\" method=SetLogLevel new_log_level=panic service=Logger\n") !=
+        std::string::npos);
 }
 
 TEST_CASE("Levels that are none are refused as recorded") {

@@ -255,6 +255,7 @@ TEST_CASE("URLs are cut as Go cuts them") {
   CHECK(parse_go_url(":x").error().message() == "parse \":x\": missing protocol scheme");
   CHECK(parse_go_url("http://h:x/").error().message() == "parse \"http://h:x/\": invalid port \":x\" after host");
   CHECK(parse_go_url("http://[::1/").error().message() == "parse \"http://[::1/\": missing ']' in host");
+  CHECK(parse_go_url("http://a b/").error().message() == "parse \"http://a b/\": invalid character \" \" in host name");
   CHECK(parse_go_url("a\x01").error().message() == "parse \"a\\x01\": net/url: invalid control character in URL");
   CHECK(parse_go_url("http://h/%2").error().message() == "parse \"http://h/%2\": invalid URL escape \"%2\"");
   CHECK_FALSE(check_host_port("x"));

@@ -1,5 +1,6 @@
 #include "agent/endpoints/endpoints.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
@@ -138,6 +139,25 @@ TEST_CASE("An endpoint that cannot bind says why in upstream's words") {
   REQUIRE_FALSE(failed);
   CHECK(failed.error().message() ==
         "create UDS listener: listen unix /nonexistent-folder/api.sock: bind: no such file or directory");
+  options.admin = true;
+  failed = Endpoint::start(world.loop, world.endpoint->engine(), world.table, options, Logger());
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().message().starts_with("error creating UDS listener: listen unix /nonexistent-folder/"));
+}
+
+TEST_CASE("The admin endpoint's lines name its address as a text") {
+  World world(Backend::kEpoll);
+  Endpoint::Options options;
+  options.socket_path = world.endpoint->path() + ".admin";
+  options.admin = true;
+  auto admin = Endpoint::start(world.loop, world.endpoint->engine(), world.table, options, world.log);
+  REQUIRE(admin);
+  run_until_done(world.loop, (*admin)->stop());
+  for (std::string_view message : {"Starting Admin APIs", "Stopping Admin APIs", "Admin APIs have stopped"}) {
+    INFO(message);
+    CHECK(world.logged(fmt::format("{{\"address\":\"{}\",\"level\":\"info\",\"msg\":\"{}\",\"network\":\"unix\",",
+                                   options.socket_path, message)));
+  }
 }
 
 TEST_CASE("The directory of a socket is made when there is none") {
