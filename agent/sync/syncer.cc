@@ -49,6 +49,7 @@ class Syncer::Impl {
         server_(server),
         options_(with_random(std::move(options))),
         events_(std::move(events)),
+        root_log_(log),
         log_(log.with_subsystem("manager")),
         cache_(loop, clock, options_.x509_svid_cache_max_size, log.with_subsystem("cache_manager")),
         machine_(options_.sync_interval, options_.random, clock.now()),
@@ -84,6 +85,7 @@ class Syncer::Impl {
   ServerClient& server_;
   SyncerOptions options_;
   SyncerEvents events_;
+  runtime::Logger root_log_;
   runtime::Logger log_;
   X509Cache cache_;
   SyncMachine machine_;
@@ -195,7 +197,7 @@ void Syncer::Impl::log_failure(const ServerError& error) {
     log_.error("Synchronize failed", {{"error", error}});
   } else if (!ends_run) {
     const std::chrono::nanoseconds wait = machine_.next_start() - clock_.now();
-    log_.warning("Failed to initialize manager", {{"error", error}, {"retry_interval", wait}});
+    root_log_.warning("Failed to initialize manager", {{"error", error}, {"retry_interval", wait}});
   }
 }
 

@@ -90,7 +90,8 @@ Task<Result<JwtApi::Entries, Status>> JwtApi::entitled(ServerCall& call, CallLog
   for (std::uint32_t i = 0; i < found->size(); ++i) {
     const SharedEntry& entry = (*found)[i];
     if (std::binary_search(ignored.begin(), ignored.end(), i)) {
-      log.warning("Ignoring entry with duplicate hint", {{"entry_id", entry->id}, {"hint", entry->hint}});
+      log.warning("Ignoring entry with duplicate hint",
+                  {{"registered", true}, {"entry_id", entry->id}, {"hint", entry->hint}});
     } else if (wanted_id.empty() || entry->spiffe_id.text() == wanted_id) {
       entries.push_back(entry);
     }
