@@ -264,6 +264,7 @@ void App::build_workload_api() {
 
 void App::build_public_services() {
   attestors_.emplace(loop_, catalog_->take_workload_attestors(), log_);
+  catalog_->replace_in(*attestors_, {loop_, *workers_, names_, {}});
   attestors_->on_events(telemetry_->attestation_events());
   callers_.emplace(*attestors_);
   build_workload_api();

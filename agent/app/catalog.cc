@@ -7,6 +7,7 @@
 #include "agent/keys/memory_key_manager.h"
 #include "attestation/node/table.h"
 #include "runtime/os/file.h"
+#include "runtime/tls/encoding.h"
 
 namespace steeple::agent {
 
@@ -39,9 +40,14 @@ bool is_configured(const PluginConfig& plugin) {
          plugin.name != "memory";
 }
 
-std::string read_data_text(const PluginConfig& plugin) {
+// As SPIRE tells configurations apart in its log.
+std::string hash_of(std::string_view text) {
+  return runtime::to_hex(runtime::BytesView(runtime::sha512(runtime::as_bytes(text))).first(16));
+}
+
+std::string hash_of_data_file(const PluginConfig& plugin) {
   if (!plugin.data_file) return {};
-  return runtime::read_file(*plugin.data_file, kPluginDataBytesMax).value_or(std::string());
+  return hash_of(runtime::read_file(*plugin.data_file, kPluginDataBytesMax).value_or(std::string()));
 }
 
 attestation::K8sConfig k8s_config(K8sAttestorKeys keys) {
@@ -102,29 +108,40 @@ Result<Catalog> Catalog::load(AgentConfig& config, const attestation::WorkloadAt
   catalog.root_ = log;
   catalog.log_ = log.with_subsystem("catalog");
   STEEPLE_CHECK(check_plugins(config.plugins, catalog.log_));
+  if (Result<void> loaded = catalog.load_all(config, parts); !loaded) {
+    catalog.log_plugins_unloading();
+    return std::move(loaded.error());
+  }
+  return catalog;
+}
+
+Result<void> Catalog::load_all(AgentConfig& config, const attestation::WorkloadAttestorParts& parts) {
   for (const PluginConfig& plugin : config.plugins.all()) {
     LogFields fields = fields_of(plugin);
     if (!plugin.enabled) {
-      catalog.log_.debug("Not loading plugin; disabled", fields);
+      log_.debug("Not loading plugin; disabled", fields);
       continue;
     }
-    STEEPLE_CHECK(catalog.make(plugin, config, parts));
-    catalog.loaded_.push_back(Loaded{&plugin, read_data_text(plugin)});
+    loaded_.push_back(Loaded{&plugin, hash_of_data_file(plugin)});
+    STEEPLE_CHECK(make(plugin, config, parts));
     if (is_configured(plugin)) {
-      fields.emplace_back("reconfigurable", plugin.data_file.has_value());
-      catalog.log_.info("Configured plugin", fields);
-      fields.pop_back();
+      LogFields configured = fields;
+      configured.emplace_back("reconfigurable", plugin.data_file.has_value());
+      if (plugin.data_file) configured.emplace_back("hash", loaded_.back().hash);
+      log_.info("Configured plugin", std::move(configured));
     }
-    catalog.log_.info("Plugin loaded", std::move(fields));
+    log_.info("Plugin loaded", std::move(fields));
   }
-  return catalog;
+  return {};
 }
 
 Result<void> Catalog::make(const PluginConfig& plugin, AgentConfig& config,
                            const attestation::WorkloadAttestorParts& parts) {
   if (plugin.type == "NodeAttestor") return make_node_attestor(plugin, config);
   if (plugin.type == "WorkloadAttestor") {
-    return make_workload_attestor(plugin, parts);
+    STEEPLE_TRY(attestor, make_workload_attestor(plugin, parts, log_));
+    workload_attestors_.push_back(std::move(attestor));
+    return {};
   }
   if (plugin.name == "memory") {
     keys_ = std::make_unique<MemoryKeyManager>();
@@ -132,18 +149,22 @@ Result<void> Catalog::make(const PluginConfig& plugin, AgentConfig& config,
   }
   STEEPLE_TRY(keys, disk_key_manager_keys(plugin, log_));
   auto manager = DiskKeyManager::open(keys.directory, root_);
-  if (!manager) return failed_to_configure(plugin, manager.error(), log_, "Unknown");
+  if (!manager) {
+    const bool unusable = manager.error().code() == ErrorCode::kFailedPrecondition;
+    return failed_to_configure(plugin, manager.error(), log_, unusable ? "FailedPrecondition" : "Unknown");
+  }
   keys_ = std::move(*manager);
   return {};
 }
 
-Result<void> Catalog::make_workload_attestor(const PluginConfig& plugin, attestation::WorkloadAttestorParts parts) {
+Result<std::unique_ptr<attestation::WorkloadAttestor>> Catalog::make_workload_attestor(
+    const PluginConfig& plugin, attestation::WorkloadAttestorParts parts, const runtime::Logger& keys_log) const {
   attestation::WorkloadAttestorConfig config;
   if (plugin.name == attestation::kK8sName) {
-    STEEPLE_TRY(keys, k8s_attestor_keys(plugin, log_));
+    STEEPLE_TRY(keys, k8s_attestor_keys(plugin, keys_log));
     config = k8s_config(std::move(keys));
   } else if (plugin.name == attestation::kDockerName) {
-    STEEPLE_TRY(keys, docker_attestor_keys(plugin, log_));
+    STEEPLE_TRY(keys, docker_attestor_keys(plugin, keys_log));
     config = docker_config(std::move(keys));
   } else if (plugin.name == attestation::kSystemdName) {
     attestation::SystemdConfig systemd;
@@ -152,14 +173,13 @@ Result<void> Catalog::make_workload_attestor(const PluginConfig& plugin, attesta
     }
     config = std::move(systemd);
   } else {
-    STEEPLE_TRY(keys, unix_attestor_keys(plugin, log_));
+    STEEPLE_TRY(keys, unix_attestor_keys(plugin, keys_log));
     config = attestation::UnixConfig{keys.discover_workload_path, keys.workload_size_limit};
   }
   parts.log = log_.with(fields_of(plugin));
   auto attestor = attestation::make_workload_attestor(std::move(config), parts);
-  if (!attestor) return failed_to_configure(plugin, attestor.error(), log_);
-  workload_attestors_.push_back(std::move(*attestor));
-  return {};
+  if (!attestor) return failed_to_configure(plugin, attestor.error(), keys_log);
+  return std::move(*attestor);
 }
 
 // A configured join token goes before the configured plugin, whose keys are checked all the same (server-sync 2.1).
@@ -177,32 +197,65 @@ Result<void> Catalog::make_node_attestor(const PluginConfig& plugin, AgentConfig
   return {};
 }
 
-void Catalog::reconfigure() const {
-  const runtime::Logger log = root_.with_subsystem("reconfigurer");
-  log.info("Reconfigure signal received");
-  for (const Loaded& loaded : loaded_) {
-    if (!loaded.config->data_file) continue;
-    LogFields fields = fields_of(*loaded.config);
-    auto text = runtime::read_file(*loaded.config->data_file, kPluginDataBytesMax);
-    if (text && *text == loaded.data_text) {
-      log.info("Plugin not reconfigured since the config is unchanged", std::move(fields));
-      continue;
-    }
-    fields.emplace_back("error", text ? std::string("a running plugin is not changed; restart the agent")
-                                      : "failed to load plugin data: " + text.error().message());
-    log.error("Failed to reconfigure plugin", std::move(fields));
+void Catalog::replace_in(attestation::WorkloadEngine& engine, const attestation::WorkloadAttestorParts& parts) {
+  engine_ = &engine;
+  parts_.emplace(parts);
+}
+
+void Catalog::reconfigure() {
+  root_.with_subsystem("reconfigurer").info("Reconfigure signal received");
+  for (Loaded& loaded : loaded_) {
+    if (loaded.config->data_file) reconfigure_one(loaded);
   }
+}
+
+void Catalog::reconfigure_one(Loaded& loaded) {
+  const runtime::Logger log = log_.with(fields_of(*loaded.config));
+  auto text = runtime::read_file(*loaded.config->data_file, kPluginDataBytesMax);
+  if (!text) {
+    return log.error("Failed to reconfigure plugin",
+                     {{"error", "failed to load plugin data: " + text.error().message()}});
+  }
+  std::string hash = hash_of(*text);
+  if (hash == loaded.hash) {
+    return log.info("Plugin not reconfigured since the config is unchanged", {{"hash", hash}});
+  }
+  if (Result<void> replaced = replace(*loaded.config); !replaced) {
+    return log.error("Failed to reconfigure plugin", {{"error", replaced.error()}});
+  }
+  log.info("Plugin reconfigured", {{"new_hash", hash}, {"old_hash", loaded.hash}});
+  loaded.hash = std::move(hash);
+}
+
+Result<void> Catalog::replace(const PluginConfig& plugin) const {
+  if (plugin.type != "WorkloadAttestor") {
+    return Error(ErrorCode::kUnimplemented, "a running plugin of this type is not changed; restart the agent");
+  }
+  auto attestor = make_workload_attestor(plugin, *parts_, runtime::Logger());
+  if (attestor) {
+    engine_->replace(std::move(*attestor));
+    return {};
+  }
+  // The line it is put in says what was tried.
+  std::string why = attestor.error().message();
+  const std::string tried = fmt::format("failed to configure plugin \"{}\": ", plugin.name);
+  if (why.starts_with(tried)) why.erase(0, tried.size());
+  return Error(attestor.error().code(), std::move(why));
 }
 
 void Catalog::log_unloading() const {
   log_.debug("Closing catalog");
+  log_plugins_unloading();
+  log_.info("Catalog closed");
+}
+
+void Catalog::log_plugins_unloading() const {
   for (auto loaded = loaded_.rbegin(); loaded != loaded_.rend(); ++loaded) {
     const LogFields fields = fields_of(*loaded->config);
     log_.debug("Unloading plugin", fields);
     log_.debug("Plugin deinitialized", fields);
     log_.info("Plugin unloaded", fields);
   }
-  log_.info("Catalog closed");
 }
 
 }  // namespace steeple::agent

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "agent/config/agent_config.h"
@@ -23,22 +24,31 @@ class Catalog {
   attestation::NodeAttestor& node_attestor() { return *node_attestor_; }
   attestation::WorkloadEngine::Attestors take_workload_attestors() { return std::move(workload_attestors_); }
 
-  // SIGUSR1: looks at the plugins whose data is a file. Steeple does not change a running plugin; it says so for each
-  // file that has changed, and the configuration stays as it was.
-  void reconfigure() const;
+  // Where reconfigure() puts new attestors, and what they are made with. Both outlive the catalog's last reconfigure().
+  void replace_in(attestation::WorkloadEngine& engine, const attestation::WorkloadAttestorParts& parts);
+  // SIGUSR1, after replace_in(): reads the files of plugin_data_file again (config-cli 1.7). A workload attestor whose
+  // file has changed is made anew and takes the old one's place; with a file that cannot be read or is wrong, and for
+  // plugins of other types, the old configuration stays, and the log says so.
+  void reconfigure();
 
   void log_unloading() const;  // newest first
 
  private:
   struct Loaded {
     const PluginConfig* config;
-    std::string data_text;  // of data_file, when it was loaded
+    std::string hash;  // of data_file, when it was read last
   };
   Catalog() = default;
+  runtime::Result<void> load_all(AgentConfig& config, const attestation::WorkloadAttestorParts& parts);
+  void log_plugins_unloading() const;
   runtime::Result<void> make(const PluginConfig& plugin, AgentConfig& config,
                              const attestation::WorkloadAttestorParts& parts);
-  runtime::Result<void> make_workload_attestor(const PluginConfig& plugin, attestation::WorkloadAttestorParts parts);
+  // `keys_log`: of what is to be said about the plugin's keys.
+  runtime::Result<std::unique_ptr<attestation::WorkloadAttestor>> make_workload_attestor(
+      const PluginConfig& plugin, attestation::WorkloadAttestorParts parts, const runtime::Logger& keys_log) const;
   runtime::Result<void> make_node_attestor(const PluginConfig& plugin, AgentConfig& config);
+  void reconfigure_one(Loaded& loaded);
+  runtime::Result<void> replace(const PluginConfig& plugin) const;
 
   runtime::Logger log_;  // subsystem "catalog"
   runtime::Logger root_;
@@ -46,6 +56,8 @@ class Catalog {
   std::unique_ptr<attestation::NodeAttestor> node_attestor_;
   attestation::WorkloadEngine::Attestors workload_attestors_;
   std::vector<Loaded> loaded_;
+  attestation::WorkloadEngine* engine_ = nullptr;
+  std::optional<attestation::WorkloadAttestorParts> parts_;
 };
 
 }  // namespace steeple::agent

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "runtime/core/go_text.h"
-#include "runtime/task/task_group.h"
+#include "runtime/task/timeout.h"
 
 namespace steeple::attestation {
 
@@ -20,6 +20,8 @@ using runtime::StopToken;
 using runtime::Task;
 
 namespace {
+
+constexpr std::chrono::milliseconds kRetireCheck{100};
 
 // Upstream's attestors are plugins behind an RPC, and their errors read so in every log that people search.
 std::string_view plugin_code(ErrorCode code) {
@@ -94,11 +96,11 @@ class WorkloadEngine::Collector {
             Deadline deadline, StopToken stop)
       : log_(log), events_(events), process_(process), deadline_(deadline), stop_(stop) {}
 
-  Task<void> ask(WorkloadAttestor& attestor) {
+  Task<void> ask(std::shared_ptr<WorkloadAttestor> attestor) {
     const runtime::SteadyTime began = std::chrono::steady_clock::now();
-    Result<Selectors> answer = co_await attestor.attest(process_, deadline_, stop_);
-    tell_attestor(events_, attestor.name(), answer, began);
-    take(attestor.name(), std::move(answer));
+    Result<Selectors> answer = co_await attestor->attest(process_, deadline_, stop_);
+    tell_attestor(events_, attestor->name(), answer, began);
+    take(attestor->name(), std::move(answer));
   }
 
   void take(std::string_view name, Result<Selectors> answer) {
@@ -139,7 +141,8 @@ class WorkloadEngine::Collector {
 
 WorkloadEngine::WorkloadEngine(runtime::Loop& loop, Attestors attestors, const runtime::Logger& log)
     : loop_(loop),
-      attestors_(std::move(attestors)),
+      attestors_(std::make_move_iterator(attestors.begin()), std::make_move_iterator(attestors.end())),
+      retiring_(loop),
       log_(log.with_subsystem("workload_attestor")),
       own_pid_(::getpid()) {}
 
@@ -154,15 +157,16 @@ Task<Result<Selectors>> WorkloadEngine::attest(const ProcessHandle& process, Dea
 
 Task<Result<Selectors>> WorkloadEngine::attest_by(const ProcessHandle& process, Deadline deadline, StopToken stop) {
   if (attestors_.size() != 1) co_return co_await attest_with_all(process, deadline, stop);
+  const std::shared_ptr<WorkloadAttestor> attestor = attestors_.front();
   const runtime::SteadyTime began = std::chrono::steady_clock::now();
-  Result<Selectors> found = co_await attestors_.front()->attest(process, deadline, stop);
-  tell_attestor(events_, attestors_.front()->name(), found, began);
+  Result<Selectors> found = co_await attestor->attest(process, deadline, stop);
+  tell_attestor(events_, attestor->name(), found, began);
   if (found) [[likely]] {
     log_selectors(process.pid(), *found);
     co_return std::move(found);
   }
   Collector collector(log_, events_, process, deadline, stop);
-  collector.take(attestors_.front()->name(), std::move(found));
+  collector.take(attestor->name(), std::move(found));
   if (std::optional<Error> gone = context_error(loop_, deadline, stop)) {
     log_.error("Timed out collecting selectors", {{"error", *gone}});
     co_return std::move(*gone);
@@ -174,7 +178,7 @@ Task<Result<Selectors>> WorkloadEngine::attest_with_all(const ProcessHandle& pro
                                                         StopToken stop) {
   Collector collector(log_, events_, process, deadline, stop);
   runtime::TaskGroup asked(loop_);
-  for (const std::unique_ptr<WorkloadAttestor>& attestor : attestors_) asked.spawn(collector.ask(*attestor));
+  for (const std::shared_ptr<WorkloadAttestor>& attestor : attestors_) asked.spawn(collector.ask(attestor));
   co_await asked.join();
   if (collector.any_failed()) {
     if (std::optional<Error> gone = context_error(loop_, deadline, stop)) {
@@ -187,8 +191,28 @@ Task<Result<Selectors>> WorkloadEngine::attest_with_all(const ProcessHandle& pro
   co_return std::move(found);
 }
 
+void WorkloadEngine::replace(std::unique_ptr<WorkloadAttestor> attestor) {
+  if (retiring_.closed()) return;
+  for (std::shared_ptr<WorkloadAttestor>& current : attestors_) {
+    if (current->name() != attestor->name()) continue;
+    retiring_.spawn(retire(std::exchange(current, std::move(attestor))));
+    return;
+  }
+}
+
+// A replacement is rare, and its calls end by their deadlines: looking now and then is enough.
+Task<void> WorkloadEngine::retire(std::shared_ptr<WorkloadAttestor> old) {
+  while (old.use_count() > 1) {
+    Result<void> waited = co_await runtime::sleep_until(loop_, Deadline::in(kRetireCheck), retiring_.token());
+    if (!waited) break;  // close() comes after the last call
+  }
+  co_await old->close();
+}
+
 Task<void> WorkloadEngine::close() {
-  for (const std::unique_ptr<WorkloadAttestor>& attestor : attestors_) co_await attestor->close();
+  retiring_.close(runtime::StopReason::kShutdown);
+  for (const std::shared_ptr<WorkloadAttestor>& attestor : attestors_) co_await attestor->close();
+  co_await retiring_.join();
 }
 
 void WorkloadEngine::log_selectors(pid_t pid, const Selectors& selectors) const {

@@ -11,6 +11,7 @@
 #include "attestation/workload/attestor.h"
 #include "runtime/core/log.h"
 #include "runtime/loop/loop.h"
+#include "runtime/task/task_group.h"
 
 namespace steeple::attestation {
 
@@ -32,8 +33,11 @@ class WorkloadEngine {
 
   void on_events(AttestationEvents events) { events_ = std::move(events); }
 
+  // Takes the place of the attestor of the same name, for calls that begin from now on. The old one is closed once the
+  // calls that it serves have ended. Nothing happens without one of that name, and after close().
+  void replace(std::unique_ptr<WorkloadAttestor> attestor);
+
   runtime::Task<void> close();  // of all attestors, after the last attest()
-  const Attestors& attestors() const { return attestors_; }
 
  private:
   class Collector;
@@ -42,9 +46,11 @@ class WorkloadEngine {
   runtime::Task<runtime::Result<Selectors>> attest_with_all(const runtime::ProcessHandle& process,
                                                             runtime::Deadline deadline, runtime::StopToken stop);
   void log_selectors(pid_t pid, const Selectors& selectors) const;
+  runtime::Task<void> retire(std::shared_ptr<WorkloadAttestor> old);
 
   runtime::Loop& loop_;
-  Attestors attestors_;
+  std::vector<std::shared_ptr<WorkloadAttestor>> attestors_;  // shared with the calls under way
+  runtime::TaskGroup retiring_;
   AttestationEvents events_;
   runtime::Logger log_;
   pid_t own_pid_;

@@ -88,6 +88,12 @@ std::array<std::uint8_t, 32> sha256(BytesView bytes) {
   return digest;
 }
 
+std::array<std::uint8_t, 64> sha512(BytesView bytes) {
+  std::array<std::uint8_t, 64> digest;
+  SHA512(bytes.data(), bytes.size(), digest.data());
+  return digest;
+}
+
 void random_bytes(std::span<std::uint8_t> out) {
   STEEPLE_ASSERT(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1);
 }

@@ -13,6 +13,7 @@ namespace steeple::runtime {
 
 std::array<std::uint8_t, 20> sha1(BytesView bytes);
 std::array<std::uint8_t, 32> sha256(BytesView bytes);
+std::array<std::uint8_t, 64> sha512(BytesView bytes);
 void random_bytes(std::span<std::uint8_t> out);
 
 std::string to_hex(BytesView bytes);                    // lower case

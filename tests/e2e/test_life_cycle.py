@@ -1,4 +1,5 @@
 """SVIDs rotate, authorities change, agents are evicted and banned, servers go away and come back."""
+import hashlib
 import json
 import os
 import re
@@ -6,7 +7,7 @@ import signal
 import time
 import unittest
 
-from harness import AGENT_KIND, SERVER_KIND, Suite, Watch, free_port, wait_until
+from harness import AGENT_KIND, SERVER_KIND, TRUST_DOMAIN, Suite, Watch, free_port, wait_until
 from test_main_job import x509pop_files
 
 
@@ -142,6 +143,33 @@ class Outage(Suite):
         server.stop()
         self.assertEqual(agent.stop(signal.SIGTERM), 0)
         self.assertIn('msg="Agent stopped gracefully"', (agent.home / "agent.log").read_text())
+
+
+class Reconfiguration(Suite):
+    def test_sigusr1_reads_plugin_data_files_again(self):
+        data = self.home / "unix.hcl"
+        data.write_text("discover_workload_path = false\n")
+        server = self.server().start()
+        agent = self.agent(server, workload_attestor=f'WorkloadAttestor "unix" {{ plugin_data_file = "{data}" }}').start("-joinToken", server.token())
+        server.create_entry("/by-path", selector=f"unix:path:{os.path.realpath(agent.program)}")
+
+        def signal_brings(message, count=1):
+            agent.process.child.send_signal(signal.SIGUSR1)
+            wait_until(lambda: agent.process.log().count(f'msg="{message}"') == count, 20, lambda: f"{message}\n{agent.process.log()[-3000:]}")
+
+        signal_brings("Plugin not reconfigured since the config is unchanged")
+        data.write_text('discover_workload_path = "maybe"\n')
+        signal_brings("Failed to reconfigure plugin")
+        self.assertIn('error="rpc error: code = InvalidArgument desc = failed to decode configuration: At 1:26: root.discover_workload_path: ', agent.process.log())
+        self.assertEqual(agent.spiffe_ids(), [])
+        data.write_text("discover_workload_path = true\n")
+        signal_brings("Plugin reconfigured")
+        old = hashlib.sha512(b"discover_workload_path = false\n").hexdigest()[:32]
+        self.assertRegex(agent.process.log(), f'msg="Plugin reconfigured" external=false new_hash=[0-9a-f]{{32}} old_hash={old} plugin_name=unix ')
+        agent.wait_for_ids(["/by-path"], seconds=20)
+        data.unlink()
+        signal_brings("Failed to reconfigure plugin", 2)
+        self.assertEqual(agent.spiffe_ids(), [f"spiffe://{TRUST_DOMAIN}/by-path"])
 
 
 if __name__ == "__main__":

@@ -25,6 +25,11 @@ class ScriptedAttestor final : public WorkloadAttestor {
     if (release_) STEEPLE_CO_CHECK(co_await release_->wait(deadline, stop));
     co_return answer_;
   }
+  Task<void> close() override {
+    if (closed) *closed = true;
+    co_return;
+  }
+  bool* closed = nullptr;
 
  private:
   std::string name_;
@@ -195,4 +200,33 @@ TEST_CASE("An attestor that ran out of attempts of its own is not the caller's d
   CHECK(
       world.logged("rpc error: code = DeadlineExceeded desc = workloadattestor(k8s): no selectors found after max poll "
                    "attempts"));
+}
+
+TEST_CASE("A replaced attestor ends its calls before it is closed; later calls are served by the new one") {
+  World world;
+  Signal release(world.loop);
+  bool closed = false;
+  auto old = std::make_unique<ScriptedAttestor>("a", found("a", "old"), &release);
+  old->closed = &closed;
+  world.attestors.push_back(std::move(old));
+  std::optional<Result<Selectors>> waiting;
+  TaskGroup calls(world.loop);
+  calls.spawn([](World* of, std::optional<Result<Selectors>>* out) -> Task<void> {
+    out->emplace(co_await of->engine().attest(of->process, Deadline::never(), {}));
+  }(&world, &waiting));
+
+  world.engine().replace(std::make_unique<ScriptedAttestor>("other", found("other", "nobody's")));
+  world.engine().replace(std::make_unique<ScriptedAttestor>("a", found("a", "new")));
+  CHECK(*world.attest() == Selectors({{"a", "new"}}));
+  CHECK_FALSE(closed);
+  CHECK_FALSE(waiting);
+
+  run_until_done(world.loop, notify_later(world.loop, release));
+  run_until_done(world.loop, calls.join());
+  REQUIRE(waiting);
+  CHECK(**waiting == Selectors({{"a", "old"}}));
+  run_until_done(world.loop, world.engine().close());
+  CHECK(closed);
+  world.engine().replace(std::make_unique<ScriptedAttestor>("a", found("a", "too late")));
+  CHECK(*world.attest() == Selectors({{"a", "new"}}));
 }

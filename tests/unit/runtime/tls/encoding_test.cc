@@ -38,6 +38,7 @@ TEST_CASE("base64url is unpadded") {
 TEST_CASE("digests are those of the standards") {
   CHECK(to_hex(sha1(as_bytes("abc"))) == "a9993e364706816aba3e25717850c26c9cd0d89d");
   CHECK(to_hex(sha256(as_bytes("abc"))) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(to_hex(sha512(as_bytes("abc"))).starts_with("ddaf35a193617abacc417349ae204131"));
 }
 
 TEST_CASE("DER lengths, integers, bits and times are minimal") {
