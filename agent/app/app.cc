@@ -368,6 +368,7 @@ void App::on_signal(int number) {
       stop_.request_stop(StopReason::kShutdown);
       break;
     case SIGUSR1:
+      telemetry_->dump();
       if (ready_) catalog_->reconfigure();
       break;
     case SIGUSR2:

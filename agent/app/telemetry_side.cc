@@ -19,6 +19,7 @@ TelemetryOptions telemetry_options(const AgentConfig& config) {
   options.prometheus_port = static_cast<std::uint16_t>(settings.prometheus_port);
   options.statsd = settings.statsd;
   options.dogstatsd = settings.dog_statsd;
+  options.in_memory = settings.in_mem;
   options.trust_domain = config.trust_domain.name();
   options.version = STEEPLE_VERSION;
   options.metrics.prefix = settings.metric_prefix;

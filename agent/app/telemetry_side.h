@@ -38,6 +38,8 @@ class TelemetrySide {
   // Both outlive stop().
   void collect_from(Syncer& syncer, const JwtFetcher& tokens);
 
+  void dump() { telemetry_.dump(); }
+
   void start() { telemetry_.start(); }
   runtime::Task<void> stop() { return telemetry_.stop(); }
 

@@ -63,7 +63,8 @@ struct TelemetrySettings {
   std::string prometheus_host;
   std::int64_t prometheus_port = 0;
   std::vector<std::string> statsd;      // host:port
-  std::vector<std::string> dog_statsd;  // the same
+  std::vector<std::string> dog_statsd;  // host[:port] or unix://path
+  bool in_mem = false;
   std::string metric_prefix;
   bool trust_domain_label = false;
   bool hostname_label = true;

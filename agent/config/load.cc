@@ -248,6 +248,7 @@ void set_telemetry(const TelemetrySection& section, TelemetrySettings& settings)
   }
   for (const AddressSection& sink : section.statsd) settings.statsd.push_back(sink.address);
   for (const AddressSection& sink : section.dog_statsd) settings.dog_statsd.push_back(sink.address);
+  settings.in_mem = section.in_mem && section.in_mem->enabled_removed.value_or(true);
   settings.metric_prefix = section.metric_prefix;
   settings.trust_domain_label = section.enable_trust_domain_label.value_or(false);
   settings.hostname_label = section.enable_hostname_label.value_or(true);

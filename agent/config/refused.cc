@@ -2,8 +2,6 @@
 // when it is set to anything but its default. To add a feature: implement it, take its line out.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "agent/config/checks.h"
 #include "agent/config/schema.h"
 
@@ -24,14 +22,7 @@ constexpr Refusal kRefusals[] = {
      [](const ConfigFile& f) { return !f.agent.experimental.feature_flags.empty(); }},
     {"telemetry.Prometheus.tls",
      [](const ConfigFile& f) { return f.telemetry.prometheus && f.telemetry.prometheus->tls.has_value(); }},
-    {"telemetry.DogStatsd over a Unix socket",
-     [](const ConfigFile& f) {
-       return std::any_of(f.telemetry.dog_statsd.begin(), f.telemetry.dog_statsd.end(),
-                          [](const AddressSection& sink) { return sink.address.starts_with("unix:"); });
-     }},
     {"telemetry.M3", [](const ConfigFile& f) { return !f.telemetry.m3.empty(); }},
-    {"telemetry.InMem",
-     [](const ConfigFile& f) { return f.telemetry.in_mem && f.telemetry.in_mem->enabled_removed.value_or(true); }},
 };
 
 }  // namespace

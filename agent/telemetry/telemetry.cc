@@ -1,16 +1,12 @@
 #include "agent/telemetry/telemetry.h"
 
-#include <charconv>
-
 #include "agent/telemetry/metric_text.h"
 #include "agent/telemetry/names.h"
 #include "agent/telemetry/process_stats.h"
 #include "runtime/task/timeout.h"
-#include "runtime/tls/resolver.h"
 
 namespace steeple::agent {
 
-using boost::asio::ip::udp;
 using runtime::Deadline;
 using runtime::HttpReply;
 using runtime::Result;
@@ -18,10 +14,8 @@ using runtime::Task;
 
 namespace {
 
-constexpr std::chrono::seconds kConnectRetry{5};
-
 bool has_consumer(const TelemetryOptions& options) {
-  return options.prometheus || !options.statsd.empty() || !options.dogstatsd.empty();
+  return options.prometheus || !options.statsd.empty() || !options.dogstatsd.empty() || options.in_memory;
 }
 
 runtime::MetricsOptions registry_options(const TelemetryOptions& options) {
@@ -46,17 +40,18 @@ Telemetry::Telemetry(runtime::Loop& loop, const runtime::Clock& clock, Telemetry
           loop, {}, [this](const runtime::HttpServerRequest&) { return page(); }, log_),
       tasks_(loop) {
   for (const std::string& address : options_.statsd)
-    pushes_.push_back({address, &statsd_line, udp::socket(loop.io()), {}});
+    pushes_.push_back(std::make_unique<PushSink>(loop, address, PushFormat::kStatsd, log_));
   for (const std::string& address : options_.dogstatsd)
-    pushes_.push_back({address, &dogstatsd_line, udp::socket(loop.io()), {}});
-  metrics_.keep_events(!pushes_.empty());
+    pushes_.push_back(std::make_unique<PushSink>(loop, address, PushFormat::kDogStatsd, log_));
+  if (options_.in_memory) memory_.emplace(started_);
+  metrics_.keep_events(!pushes_.empty() || memory_);
 }
 
 void Telemetry::start() {
   if (!metrics_.enabled()) return;
   metrics_.gauge(metric::kStarted, {{"version", options_.version}, {"trust_domain_id", options_.trust_domain}}).set(1);
   tasks_.spawn(sample());
-  if (!pushes_.empty()) tasks_.spawn(push());
+  if (!pushes_.empty() || memory_) tasks_.spawn(push());
   if (!options_.prometheus) return;
   if (options_.prometheus_host != "localhost") {
     log_.warning(
@@ -104,64 +99,44 @@ Task<void> Telemetry::sample() {
   }
 }
 
-Task<bool> Telemetry::connect(Push& sink) {
-  const std::size_t colon = sink.address.rfind(':');
-  std::uint16_t port = 0;
-  if (colon != std::string::npos) {
-    std::from_chars(sink.address.data() + colon + 1, sink.address.data() + sink.address.size(), port);
-  }
-  const Deadline deadline = Deadline::after(loop_.now(), runtime::kLookupTimeout);
-  auto found = co_await runtime::resolve_host(loop_, sink.address.substr(0, colon), port, deadline, tasks_.token());
-  if (!found || port == 0) {
-    if (!tasks_.closed()) {
-      log_.error("Error connecting to statsd",
-                 {{"address", sink.address}, {"error", found ? "invalid port" : found.error().message()}});
-    }
-    co_return false;
-  }
-  const udp::endpoint endpoint(found->front().address(), port);
-  boost::system::error_code failed;
-  sink.socket.open(endpoint.protocol(), failed);
-  if (!failed) sink.socket.connect(endpoint, failed);
-  if (!failed) sink.socket.non_blocking(true, failed);
-  if (failed) {
-    boost::system::error_code ignored;
-    sink.socket.close(ignored);
-  }
-  co_return !failed;
-}
-
-// Best effort, as every StatsD client's: what the kernel does not take is lost.
-void Telemetry::send(Push& sink) {
-  boost::system::error_code ignored;
-  if (sink.socket.is_open() && !sink.held.empty()) sink.socket.send(boost::asio::buffer(sink.held), 0, ignored);
-  sink.held.clear();
-}
-
 void Telemetry::flush() {
-  metrics_.drain_events([this](const runtime::MetricEvent& event) {
-    for (Push& sink : pushes_) {
-      const std::string line = sink.line(event);
-      if (sink.held.size() + line.size() > kDatagramMax) send(sink);
-      sink.held += line;
-    }
+  const runtime::WallTime now = clock_.wall_now();
+  const runtime::SteadyTime steady_now = clock_.now();
+  metrics_.drain_events([&](const runtime::MetricEvent& event) {
+    for (const auto& sink : pushes_) sink->add(event);
+    if (memory_) memory_->take(event, now, steady_now);
   });
-  for (Push& sink : pushes_) send(sink);
+  for (const auto& sink : pushes_) sink->send();
 }
 
 Task<void> Telemetry::push() {
-  runtime::SteadyTime look = loop_.now();
   while (!tasks_.closed()) {
-    if (loop_.now() >= look) {
-      look = loop_.now() + kConnectRetry;
-      for (Push& sink : pushes_)
-        if (!sink.socket.is_open()) co_await connect(sink);
-    }
+    for (const auto& sink : pushes_) co_await sink->keep_connected(tasks_.token());
     flush();
     static_cast<void>(
         co_await runtime::sleep_until(loop_, Deadline::after(loop_.now(), kPushInterval), tasks_.token()));
   }
   flush();
+}
+
+// A signal that comes while a dump is written makes one more, and no third.
+void Telemetry::dump() {
+  if (!memory_ || tasks_.closed() || dumps_wanted_ >= 2) return;
+  if (++dumps_wanted_ == 1) tasks_.spawn(write_dump());
+}
+
+// An hour's text takes a while to make: others have their turn after each second's.
+Task<void> Telemetry::write_dump() {
+  const auto write = [this](std::string_view entry) { log_.info(entry); };
+  for (; dumps_wanted_ > 0 && !tasks_.closed(); --dumps_wanted_) {
+    flush();
+    LogCutter cutter;
+    for (const std::shared_ptr<const Interval>& interval : memory_->finished(clock_.wall_now())) {
+      cutter.add(interval->text(), write);
+      if (!co_await runtime::sleep_until(loop_, Deadline(loop_.now()), tasks_.token())) break;
+    }
+    cutter.finish(write);
+  }
 }
 
 Task<void> Telemetry::stop() {

@@ -1,7 +1,10 @@
 """`telemetry {}`: the Prometheus page, and what StatsD and DogStatsD receive, of a serving agent."""
 import http.client
+import os
 import re
+import signal
 import socket
+import time
 import unittest
 
 from harness import PATIENCE, Suite, free_port, wait_until
@@ -25,9 +28,9 @@ def value(page, pattern):
 
 
 class Receiver:
-    def __init__(self):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+    def __init__(self, path=None):
+        self.socket = socket.socket(socket.AF_UNIX if path else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(path or ("127.0.0.1", 0))
         self.socket.settimeout(0.05)
         self.text = ""
         self.largest = 0
@@ -106,6 +109,53 @@ class Telemetry(Suite):
                                   (dog, rf"^spire_agent\.started:1\|g\|#version:\w+,trust_domain_id:example_org,host:{host}$")):
             wait_until(lambda: receiver.has(pattern), 30, lambda: f"{pattern}\n{receiver.text[-2000:]}")
             self.assertLessEqual(receiver.largest, 1400)
+
+    def test_dogstatsd_over_a_unix_socket_that_comes_and_goes(self):
+        path = str(self.home / "dog.sock")
+        _, agent = self.running_pair(blocks=f'telemetry {{ DogStatsd = [{{ address = "unix://{path}" }}] }}')
+        wait_until(lambda: "Error connecting to statsd" in agent.process.log(), 20, lambda: agent.process.log()[-3000:])
+        self.assertIn("connect: no such file or directory", agent.process.log())
+        for _ in range(2):
+            receiver = self.keep(Receiver(path))
+            wait_until(lambda: receiver.has(r"^spire_agent\.runtime\.num_goroutines:\d+\|g\|#host:\S+$"), 30,
+                       lambda: receiver.text[-2000:])
+            self.assertLessEqual(receiver.largest, 8192)
+            receiver.stop()
+            os.unlink(path)
+        self.assertTrue(agent.healthy())
+
+    def test_what_is_in_memory_is_written_on_a_signal(self):
+        server, agent = self.running_pair(blocks="telemetry { InMem {} }")
+        server.create_entry("/workload")
+        agent.wait_for_ids(["/workload"])
+        host = re.escape(socket.gethostname())
+        for name in (rf"\[C\] 'spire_agent\.rpc\.workload_api\.fetch_x509svid\.OK\.{host}': Count: \d+ Sum: \d+\.000 LastUpdated: ",
+                     rf"\[S\] 'spire_agent\.rpc\.workload_api\.fetch_x509svid\.elapsed_time\.OK\.{host}': Count: ",
+                     rf"\[G\] 'spire_agent\.runtime\.num_goroutines\.{host}': \d+\.000"):
+            line = rf'level=info msg="\[\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC\]{name}.*subsystem_name=telemetry'
+
+            def written():
+                agent.process.child.send_signal(signal.SIGUSR1)
+                time.sleep(0.5)
+                return re.search(line, agent.process.log())
+            wait_until(written, 30, lambda: f"{line}\n{agent.process.log()[-3000:]}")
+        self.assertTrue(agent.healthy())
+
+    def test_what_is_in_memory_is_written_before_the_agent_is_ready(self):
+        server = self.server().start()
+        agent = self.agent(server, blocks="telemetry { InMem {} }")
+        server.bundle(agent.home / "bundle.pem")
+        token = server.token()
+        server.stop()
+        agent.launch("-joinToken", token)
+
+        def written():
+            agent.process.child.send_signal(signal.SIGUSR1)
+            time.sleep(0.5)
+            return "'spire_agent.bootstrapped." in agent.process.log()
+        wait_until(lambda: "Starting agent" in agent.process.log(), 20, lambda: agent.process.log())
+        wait_until(written, 30, lambda: agent.process.log()[-3000:])
+        self.assertNotIn("Reconfigure signal received", agent.process.log())
 
     def test_a_port_that_is_taken_is_a_warning(self):
         with socket.socket() as taken:
