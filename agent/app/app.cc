@@ -66,6 +66,7 @@ class App {
   SyncerEvents syncer_events();
   BundleSourceOptions bundle_options() const;
   void build_health_listener(const HealthProbe& probe);
+  PrometheusTlsSources metrics_tls_sources();
   void on_ready();
   void on_signal(int number);
   Task<void> live(Result<void>* ended);
@@ -331,7 +332,8 @@ Result<void> App::bind_sockets() {
 Result<void> App::build() {
   STEEPLE_CHECK(prepare_process());
   log_.info("Starting agent", {{"data_dir", config_.data_dir}, {"version", STEEPLE_VERSION}});
-  telemetry_.emplace(loop_, clock_, config_, log_);
+  STEEPLE_TRY(tls, prometheus_tls(config_, metrics_tls_sources()));
+  telemetry_.emplace(loop_, clock_, config_, std::move(tls), log_);
   STEEPLE_CHECK(choose_engine());
   workers_.emplace(loop_, kWorkerThreads, kWorkerQueueMax);
   http_.emplace(loop_, *workers_);
@@ -354,6 +356,19 @@ void App::build_health_listener(const HealthProbe& probe) {
   options.ready_path = settings.ready_path;
   options.apis_enabled = !config_.socket_path.empty();
   health_listener_.emplace(loop_, clock_, std::move(options), probe, log_);
+}
+
+// The parts come later than the listener that asks for them.
+PrometheusTlsSources App::metrics_tls_sources() {
+  PrometheusTlsSources sources;
+  sources.svid = [this] { return identity_ ? identity_->identity_provider()() : std::nullopt; };
+  sources.authorities = [this](const TrustDomain& trust_domain) {
+    SharedBundle bundle = syncer_ ? syncer_->cache().bundles().find(trust_domain) : nullptr;
+    if (!bundle && identity_ && trust_domain == config_.trust_domain) bundle = identity_->bundle();
+    return bundle ? bundle->certificates() : runtime::Certificates();
+  };
+  sources.now = [this] { return clock_.wall_now(); };
+  return sources;
 }
 
 void App::on_ready() {

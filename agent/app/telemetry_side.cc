@@ -11,12 +11,13 @@ using std::chrono::nanoseconds;
 
 namespace {
 
-TelemetryOptions telemetry_options(const AgentConfig& config) {
+TelemetryOptions telemetry_options(const AgentConfig& config, std::shared_ptr<runtime::TlsServerContext> tls) {
   const TelemetrySettings& settings = config.telemetry;
   TelemetryOptions options;
   options.prometheus = settings.prometheus;
   options.prometheus_host = settings.prometheus_host;
   options.prometheus_port = static_cast<std::uint16_t>(settings.prometheus_port);
+  options.prometheus_tls = std::move(tls);
   options.statsd = settings.statsd;
   options.dogstatsd = settings.dog_statsd;
   options.in_memory = settings.in_mem;
@@ -35,11 +36,20 @@ TelemetryOptions telemetry_options(const AgentConfig& config) {
 
 }  // namespace
 
+runtime::Result<std::shared_ptr<runtime::TlsServerContext>> prometheus_tls(const AgentConfig& config,
+                                                                           PrometheusTlsSources sources) {
+  if (!config.telemetry.prometheus_tls) return std::shared_ptr<runtime::TlsServerContext>();
+  const PrometheusTls& tls = *config.telemetry.prometheus_tls;
+  return make_prometheus_tls(
+      {tls.cert_file, tls.key_file, tls.client_ca_file, tls.use_spire_svid, tls.authorized_spiffe_ids},
+      std::move(sources));
+}
+
 TelemetrySide::TelemetrySide(runtime::Loop& loop, const runtime::Clock& clock, const AgentConfig& config,
-                             const runtime::Logger& log)
+                             std::shared_ptr<runtime::TlsServerContext> tls, const runtime::Logger& log)
     : clock_(clock),
       entries_are_synced_(config.use_sync_authorized_entries),
-      telemetry_(loop, clock, telemetry_options(config), log),
+      telemetry_(loop, clock, telemetry_options(config, std::move(tls)), log),
       counters_(telemetry_.metrics()),
       node_(telemetry_.metrics()) {}
 

@@ -9,16 +9,21 @@
 #include "agent/sync/syncer.h"
 #include "agent/telemetry/agent_metrics.h"
 #include "agent/telemetry/node_metrics.h"
+#include "agent/telemetry/prometheus_tls.h"
 #include "agent/telemetry/telemetry.h"
 #include "attestation/workload/engine.h"
 
 namespace steeple::agent {
 
+// Null without `telemetry.Prometheus.tls`. What the sources refer to outlives the listener.
+runtime::Result<std::shared_ptr<runtime::TlsServerContext>> prometheus_tls(const AgentConfig& config,
+                                                                           PrometheusTlsSources sources);
+
 class TelemetrySide {
  public:
-  // References outlive the object.
+  // References outlive the object. `tls`: of the Prometheus listener, if it has any.
   TelemetrySide(runtime::Loop& loop, const runtime::Clock& clock, const AgentConfig& config,
-                const runtime::Logger& log);
+                std::shared_ptr<runtime::TlsServerContext> tls, const runtime::Logger& log);
 
   runtime::grpc::CallObserver* calls() { return telemetry_.calls(); }
   void engine_chosen(std::string_view backend);

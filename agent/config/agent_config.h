@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,11 +58,21 @@ struct RateLimitSettings {
   std::int64_t fetch_secrets = 0;
 };
 
+// `telemetry { Prometheus { tls {} } }`.
+struct PrometheusTls {
+  std::string cert_file;
+  std::string key_file;
+  std::string client_ca_file;
+  bool use_spire_svid = false;
+  std::vector<std::string> authorized_spiffe_ids;
+};
+
 // `telemetry {}`.
 struct TelemetrySettings {
   bool prometheus = false;
   std::string prometheus_host;
   std::int64_t prometheus_port = 0;
+  std::optional<PrometheusTls> prometheus_tls;
   std::vector<std::string> statsd;      // host:port
   std::vector<std::string> dog_statsd;  // host[:port] or unix://path
   bool in_mem = false;

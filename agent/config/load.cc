@@ -245,6 +245,10 @@ void set_telemetry(const TelemetrySection& section, TelemetrySettings& settings)
   if (section.prometheus) {
     settings.prometheus_host = section.prometheus->host.empty() ? "localhost" : section.prometheus->host;
     settings.prometheus_port = section.prometheus->port;
+    if (const auto& tls = section.prometheus->tls) {
+      settings.prometheus_tls = PrometheusTls{tls->cert_file, tls->key_file, tls->client_ca_file, tls->use_spire_svid,
+                                              tls->authorized_spiffe_ids};
+    }
   }
   for (const AddressSection& sink : section.statsd) settings.statsd.push_back(sink.address);
   for (const AddressSection& sink : section.dog_statsd) settings.dog_statsd.push_back(sink.address);

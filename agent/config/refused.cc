@@ -20,8 +20,6 @@ constexpr Refusal kRefusals[] = {
     {"agent.experimental.broker", [](const ConfigFile& f) { return f.agent.experimental.broker.has_value(); }},
     {"agent.experimental.feature_flags",
      [](const ConfigFile& f) { return !f.agent.experimental.feature_flags.empty(); }},
-    {"telemetry.Prometheus.tls",
-     [](const ConfigFile& f) { return f.telemetry.prometheus && f.telemetry.prometheus->tls.has_value(); }},
     {"telemetry.M3", [](const ConfigFile& f) { return !f.telemetry.m3.empty(); }},
 };
 

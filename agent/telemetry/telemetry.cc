@@ -24,6 +24,12 @@ runtime::MetricsOptions registry_options(const TelemetryOptions& options) {
   return registry;
 }
 
+runtime::HttpServerOptions listener_options(const TelemetryOptions& options) {
+  runtime::HttpServerOptions listener;
+  listener.tls = options.prometheus_tls;
+  return listener;
+}
+
 }  // namespace
 
 Telemetry::Telemetry(runtime::Loop& loop, const runtime::Clock& clock, TelemetryOptions options,
@@ -37,7 +43,7 @@ Telemetry::Telemetry(runtime::Loop& loop, const runtime::Clock& clock, Telemetry
       metrics_(registry_options(options_)),
       rpc_(metrics_),
       prometheus_(
-          loop, {}, [this](const runtime::HttpServerRequest&) { return page(); }, log_),
+          loop, listener_options(options_), [this](const runtime::HttpServerRequest&) { return page(); }, log_),
       tasks_(loop) {
   for (const std::string& address : options_.statsd)
     pushes_.push_back(std::make_unique<PushSink>(loop, address, PushFormat::kStatsd, log_));

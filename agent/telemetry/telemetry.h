@@ -27,8 +27,9 @@ struct TelemetryOptions {
   bool prometheus = false;
   std::string prometheus_host;
   std::uint16_t prometheus_port = 0;
-  std::vector<std::string> statsd;     // host:port
-  std::vector<std::string> dogstatsd;  // or host, or unix://PATH
+  std::shared_ptr<runtime::TlsServerContext> prometheus_tls;  // none: plain HTTP
+  std::vector<std::string> statsd;                            // host:port
+  std::vector<std::string> dogstatsd;                         // or host, or unix://PATH
   bool in_memory = false;
   std::string trust_domain;
   std::string version;

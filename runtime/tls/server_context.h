@@ -16,6 +16,8 @@ class TlsServerContext {
     IdentityProvider identity;           // must be set; a handshake for which it gives nothing fails
     Verifier verifier;                   // must be set; gets an empty chain when the client presented nothing
     bool ask_client_certificate = true;  // else the verifier always gets an empty chain
+    // A client without one is told so by the handshake: alert certificate_required (TLS 1.3) or handshake_failure.
+    bool require_client_certificate = false;
   };
   static Result<std::shared_ptr<TlsServerContext>> make(Options options);
   ~TlsServerContext();

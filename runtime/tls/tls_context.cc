@@ -142,7 +142,9 @@ Result<std::shared_ptr<TlsServerContext>> TlsServerContext::make(Options options
   STEEPLE_TRY(context, common_context(TLS_server_method()));
   std::shared_ptr<TlsServerContext> made(new TlsServerContext(std::move(options), context.release()));
   SSL_CTX* native = made->context_;
-  SSL_CTX_set_verify(native, made->options_.ask_client_certificate ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  int mode = made->options_.ask_client_certificate ? SSL_VERIFY_PEER : SSL_VERIFY_NONE;
+  if (made->options_.require_client_certificate) mode = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+  SSL_CTX_set_verify(native, mode, nullptr);
   SSL_CTX_set_cert_verify_callback(native, verify_peer, &made->options_.verifier);
   SSL_CTX_set_cert_cb(native, present_server_identity, &made->options_.identity);
   if (!made->options_.alpn.empty()) SSL_CTX_set_alpn_select_cb(native, select_protocol, &made->options_.alpn);

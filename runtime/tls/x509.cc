@@ -94,6 +94,7 @@ struct Certificate::Impl {
   std::optional<unsigned> key_usage;
   Bytes subject_key_id;
   Bytes authority_key_id;
+  bool serves_clients = true;
 };
 
 Result<Certificate> Certificate::parse(BytesView der) {
@@ -126,6 +127,9 @@ Result<Certificate> Certificate::parse(BytesView der) {
   impl->subject_common_name = common_name(X509_get_subject_name(x509));
   impl->is_ca = (flags & EXFLAG_BCONS) != 0 && (flags & EXFLAG_CA) != 0;
   impl->key_usage = key_usage_bits(x509);
+  if ((flags & EXFLAG_XKUSAGE) != 0) {
+    impl->serves_clients = (X509_get_extended_key_usage(x509) & (XKU_SSL_CLIENT | XKU_ANYEKU)) != 0;
+  }
   impl->subject_key_id = octets(X509_get0_subject_key_id(x509));
   impl->authority_key_id = octets(X509_get0_authority_key_id(x509));
   clear_openssl_errors();
@@ -142,6 +146,7 @@ const std::vector<std::string>& Certificate::uri_sans() const { return impl_->na
 const std::vector<std::string>& Certificate::dns_sans() const { return impl_->names.dns; }
 bool Certificate::is_ca() const { return impl_->is_ca; }
 std::optional<unsigned> Certificate::key_usage() const { return impl_->key_usage; }
+bool Certificate::serves_clients() const { return impl_->serves_clients; }
 const Bytes& Certificate::subject_key_id() const { return impl_->subject_key_id; }
 const Bytes& Certificate::authority_key_id() const { return impl_->authority_key_id; }
 BytesView Certificate::public_key() const { return impl_->spki; }

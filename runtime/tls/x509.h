@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/core/clock.h"
+#include "runtime/tls/client_context.h"
 #include "runtime/tls/keys.h"
 
 struct x509_st;
@@ -46,6 +47,7 @@ class Certificate {
   const std::vector<std::string>& dns_sans() const;
   bool is_ca() const;                         // basic constraints present with CA true
   std::optional<unsigned> key_usage() const;  // bits of KeyUsage; nothing when the extension is absent
+  bool serves_clients() const;                // by its extended key usage, if it has one: clientAuth or any
   const Bytes& subject_key_id() const;        // empty when absent
   const Bytes& authority_key_id() const;
   BytesView public_key() const;  // SubjectPublicKeyInfo DER, as in the certificate
@@ -73,6 +75,10 @@ Result<std::vector<Bytes>> split_certificate_chain(BytesView concatenated_der); 
 Result<Certificates> parse_certificates_pem(std::string_view pem);
 std::string to_pem(const Certificate& certificate);  // 64 columns, with the final newline
 std::string to_pem(std::string_view block_type, BytesView der);
+
+// A certificate file, leaf first, and the file of its key, which may be the same; blocks of other types are passed
+// over, as in Go's tls.X509KeyPair, whose texts these are.
+Result<TlsIdentity> tls_identity_from_pem(std::string_view certificates, std::string_view key);
 
 struct PemBlock {
   std::string type;

@@ -4,6 +4,8 @@ import os
 import re
 import signal
 import socket
+import ssl
+import subprocess
 import time
 import unittest
 
@@ -156,6 +158,73 @@ class Telemetry(Suite):
         wait_until(lambda: "Starting agent" in agent.process.log(), 20, lambda: agent.process.log())
         wait_until(written, 30, lambda: agent.process.log()[-3000:])
         self.assertNotIn("Reconfigure signal received", agent.process.log())
+
+    def tls_files(self, name, ca=None, purpose="clientAuth"):
+        """A certificate with its key, self-signed or of `ca`, as paths."""
+        cert, key = str(self.home / f"{name}.pem"), str(self.home / f"{name}.key")
+        issued = ["-CA", ca[0], "-CAkey", ca[1]] if ca else []
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+                        "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", f"extendedKeyUsage={purpose}", *issued,
+                        "-keyout", key, "-out", cert], check=True, capture_output=True)
+        return cert, key
+
+    def secure_scrape(self, port, trust, identity=None, *, version=None):
+        context = ssl.create_default_context(cafile=str(trust))
+        context.check_hostname = False
+        if version:
+            context.maximum_version = version
+        if identity:
+            context.load_cert_chain(*identity)
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=context)
+        try:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
+    def test_tls_with_files_and_a_client_ca(self):
+        served, authority = self.tls_files("server", purpose="serverAuth"), self.tls_files("authority")
+        mine, server_only = self.tls_files("mine", authority), self.tls_files("wrong-use", authority, "serverAuth")
+        port = free_port()
+        _, agent = self.running_pair(blocks=f'''telemetry {{ Prometheus {{ port = {port}
+            tls {{ cert_file = "{served[0]}" key_file = "{served[1]}" client_ca_file = "{authority[0]}" }} }} }}''')
+        wait_until(lambda: "Starting prometheus exporter" in agent.process.log(), 20, lambda: agent.process.log()[-3000:])
+        self.assertIn("spire_agent_started", self.secure_scrape(port, served[0], mine))
+        self.assertIn("spire_agent_started", self.secure_scrape(port, served[0], mine, version=ssl.TLSVersion.TLSv1_2))
+        with self.assertRaises(ssl.SSLError) as refused:
+            self.secure_scrape(port, served[0], version=ssl.TLSVersion.TLSv1_2)
+        self.assertIn("HANDSHAKE_FAILURE", str(refused.exception))
+        # In TLS 1.3 the client has sent its request by then, and the end of the connection may overtake the alert.
+        with self.assertRaises((ssl.SSLError, ConnectionError)) as refused:
+            self.secure_scrape(port, served[0])
+        self.assertRegex(str(refused.exception), "CERTIFICATE_REQUIRED|EOF occurred|reset by peer|Broken pipe")
+        for foreign in (self.tls_files("foreign"), server_only):
+            with self.assertRaises((ssl.SSLError, ConnectionError)):
+                self.secure_scrape(port, served[0], foreign)
+        self.assertTrue(agent.healthy())
+
+    def test_tls_with_the_agents_own_svid_and_spiffe_ids(self):
+        port = free_port()
+        server, agent = self.running_pair(blocks=f'''telemetry {{ Prometheus {{ port = {port}
+            tls {{ use_spire_svid = true authorized_spiffe_ids = ["spiffe://example.org/scraper"] }} }} }}''')
+        server.create_entry("/scraper")
+        agent.wait_for_ids(["/scraper"])
+        subprocess.run([agent.program, "api", "fetch", "x509", "-socketPath", agent.socket, "-write", self.home], check=True, capture_output=True)
+        scraper = str(self.home / "svid.0.pem"), str(self.home / "svid.0.key")
+        trust = agent.home / "bundle.pem"
+        page = self.secure_scrape(port, trust, scraper)
+        self.assertIn("spire_agent_started", page)
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.secure_scrape(port, trust)
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.secure_scrape(port, trust, self.tls_files("foreign"))
+
+    def test_tls_mistakes_end_the_start(self):
+        server = self.server().start()
+        agent = self.agent(server, blocks="telemetry { Prometheus { tls {} } }").launch("-joinToken", server.token())
+        self.assertEqual(agent.process.wait(20), 1)
+        self.assertIn("failed to create TLS config for Prometheus: cert_file and key_file must both be configured unless "
+                      "use_spire_svid is enabled", agent.process.log())
 
     def test_a_port_that_is_taken_is_a_warning(self):
         with socket.socket() as taken:

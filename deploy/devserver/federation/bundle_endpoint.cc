@@ -1,6 +1,7 @@
 #include "deploy/devserver/federation/bundle_endpoint.h"
 
 #include "agent/spiffe/jwks.h"
+#include "runtime/core/secret_bytes.h"
 #include "runtime/os/file.h"
 
 namespace steeple::devserver {
@@ -23,15 +24,10 @@ HttpReply plain(unsigned status, std::string text) {
 
 Result<runtime::TlsIdentity> read_identity(const ServingCertificateFiles& files) {
   STEEPLE_TRY(pem, runtime::read_file(files.certificate, kServingFileMax));
-  STEEPLE_TRY(chain, runtime::with_context(runtime::parse_certificates_pem(pem), files.certificate));
   STEEPLE_TRY(key_pem, runtime::read_file(files.key, kServingFileMax));
-  STEEPLE_TRY(key, runtime::with_context(runtime::PrivateKey::from_pem(key_pem), files.key));
-  if (runtime::to_bytes(chain.front().public_key()) != key.public_key()) {
-    return runtime::Error(runtime::ErrorCode::kInvalidArgument, "tls: private key does not match public key");
-  }
-  std::vector<runtime::Bytes> ders;
-  for (const runtime::Certificate& certificate : chain) ders.push_back(runtime::to_bytes(certificate.der()));
-  return runtime::TlsIdentity{std::move(ders), std::move(key)};
+  auto identity = runtime::tls_identity_from_pem(pem, key_pem);
+  runtime::wipe_memory(key_pem.data(), key_pem.size());
+  return identity;
 }
 
 }  // namespace

@@ -202,7 +202,7 @@ TEST_CASE("What is not there yet is refused by name") {
   CHECK(refusal("disable_sds_api = true").empty());
   CHECK(refusal("", "telemetry { MetricPrefix = \"x\" }").empty());
   CHECK(refusal("", "telemetry { Prometheus { port = 1 } Statsd = [{ address = \"a:1\" }] }").empty());
-  CHECK(refusal("", "telemetry { Prometheus { port = 1 tls {} } }") == "telemetry.Prometheus.tls" + end);
+  CHECK(refusal("", "telemetry { Prometheus { port = 1 tls { use_spire_svid = true } } }").empty());
   CHECK(refusal("", "telemetry { DogStatsd = [{ address = \"unix:///s\" }] InMem {} }").empty());
   CHECK(refusal("", "telemetry { M3 = [{ address = \"a:1\" env = \"e\" }] }") == "telemetry.M3" + end);
   CHECK(refusal("", "health_checks { bind_port = 1 }").empty());
