@@ -54,11 +54,14 @@ bool measure_all(bool push) {
   Metric& counter = metrics.counter("counter");
   Metric& gauge = metrics.gauge("gauge");
   Metric& sample = metrics.sample("sample");
+  Metric& histogram = metrics.own_histogram("histogram");
   CallMetric call(metrics, "call");
   fmt::print("{}\n", push ? "with a push sink" : "Prometheus alone");
   bool good = measure("counter", metrics, [&](double) { counter.add(1); });
   good &= measure("gauge", metrics, [&](double value) { gauge.set(value); });
   good &= measure("summary", metrics, [&](double value) { sample.observe(value); });
+  good &= measure("histogram", metrics,
+                  [&](double value) { histogram.record(std::chrono::microseconds(static_cast<long>(value))); });
   return measure("call (counter and summary)", metrics,
                  [&](double value) { call.done("OK", std::chrono::nanoseconds(static_cast<long>(value))); }) &&
          good;

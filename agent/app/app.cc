@@ -236,7 +236,7 @@ void App::build_server_side() {
                   client_options, log_.with_subsystem("manager"));
   tokens_.emplace(loop_, clock_, *server_, jwt_options(), log_);
   syncer_.emplace(loop_, clock_, *workers_, *server_, syncer_options(), syncer_events(), log_);
-  telemetry_->collect_from(*syncer_, *tokens_);
+  telemetry_->collect_from(*syncer_, *tokens_, *identity_);
   life_.emplace(
       loop_, *identity_, *server_, *syncer_, catalog_->keys().survives_restart(), [this] { on_ready(); }, log_);
 }
@@ -255,6 +255,7 @@ void App::build_workload_api() {
   WorkloadApi::Options options;
   options.allow_unauthenticated_verifiers = config_.allow_unauthenticated_verifiers;
   options.log_selectors = config_.log_selectors;
+  options.first_svid_seen = telemetry_->first_svid_seen();
   workload_api_.emplace(*callers_, *syncer_, limits_, clock_, std::move(options), log_);
   JwtApi::Options jwt;
   jwt.trust_domain = config_.trust_domain;
@@ -267,6 +268,7 @@ void App::build_public_services() {
   attestors_.emplace(loop_, catalog_->take_workload_attestors(), log_);
   catalog_->replace_in(*attestors_, {loop_, *workers_, names_, {}});
   attestors_->on_events(telemetry_->attestation_events());
+  telemetry_->collect_from(*attestors_);
   callers_.emplace(*attestors_);
   build_workload_api();
   HealthProbe probe;

@@ -1,5 +1,6 @@
 #include "agent/app/telemetry_side.h"
 
+#include <fmt/format.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -34,6 +35,14 @@ TelemetryOptions telemetry_options(const AgentConfig& config, std::shared_ptr<ru
   return options;
 }
 
+// In the order of FirstSvidStage.
+std::array<runtime::Metric*, 4> first_svid_stages(runtime::Metrics& metrics) {
+  const auto stage = [&metrics](const char* name) {
+    return &metrics.own_histogram(metric::kFirstSvidStage, {{"stage", name}});
+  };
+  return {stage("attest"), stage("match"), stage("sign"), stage("first_byte")};
+}
+
 }  // namespace
 
 runtime::Result<std::shared_ptr<runtime::TlsServerContext>> prometheus_tls(const AgentConfig& config,
@@ -51,7 +60,8 @@ TelemetrySide::TelemetrySide(runtime::Loop& loop, const runtime::Clock& clock, c
       entries_are_synced_(config.use_sync_authorized_entries),
       telemetry_(loop, clock, telemetry_options(config, std::move(tls)), log),
       counters_(telemetry_.metrics()),
-      node_(telemetry_.metrics()) {}
+      node_(telemetry_.metrics()),
+      first_svid_(first_svid_stages(telemetry_.metrics())) {}
 
 void TelemetrySide::engine_chosen(std::string_view backend) {
   telemetry_.metrics().own_gauge(metric::kIoBackend, {{"backend", std::string(backend)}}).set(1);
@@ -113,11 +123,34 @@ void TelemetrySide::synchronised(Syncer& syncer) {
   told_ = counts;
 }
 
-void TelemetrySide::collect_from(Syncer& syncer, const JwtFetcher& tokens) {
-  telemetry_.add_collector([this, &syncer, &tokens] { collect(syncer, tokens); });
+FirstSvidSeen TelemetrySide::first_svid_seen() {
+  if (!telemetry_.metrics().enabled()) return {};
+  return [this](FirstSvidStage stage, nanoseconds elapsed) {
+    first_svid_[static_cast<std::size_t>(stage)]->record(elapsed);
+  };
 }
 
-void TelemetrySide::collect(Syncer& syncer, const JwtFetcher& tokens) {
+void TelemetrySide::collect_from(Syncer& syncer, const JwtFetcher& tokens, const NodeIdentity& identity) {
+  telemetry_.add_collector([this, &syncer, &tokens, &identity] { collect(syncer, tokens, identity); });
+}
+
+void TelemetrySide::collect_from(const attestation::WorkloadEngine& attestors) {
+  telemetry_.add_collector([this, &attestors] {
+    for (const auto& attestor : attestors.attestors()) {
+      for (const attestation::WorkloadAttestor::Figure& figure : attestor->figures()) {
+        runtime::Metric& counter =
+            telemetry_.metrics().own_counter(fmt::format("steeple.{}_{}", attestor->name(), figure.name));
+        counter.add(static_cast<double>(figure.total) - counter.value());
+      }
+    }
+  });
+}
+
+void TelemetrySide::collect(Syncer& syncer, const JwtFetcher& tokens, const NodeIdentity& identity) {
+  const auto left = [this](runtime::WallTime expiry) {
+    return std::chrono::duration<double>(expiry - clock_.wall_now()).count();
+  };
+  if (identity.svid()) telemetry_.metrics().own_gauge(metric::kAgentExpiry).set(left(identity.svid()->not_after()));
   runtime::Metrics& metrics = telemetry_.metrics();
   const auto last = syncer.last_sync();
   if (!last) return;
@@ -125,6 +158,7 @@ void TelemetrySide::collect(Syncer& syncer, const JwtFetcher& tokens) {
   metrics.gauge(metric::kCacheEntries).set(static_cast<double>(counts.entries));
   metrics.gauge(metric::kCacheSvids).set(static_cast<double>(counts.svids));
   metrics.gauge(metric::kJwtCacheSvids).set(static_cast<double>(tokens.cached()));
+  if (counts.nearest_expiry) metrics.own_gauge(metric::kNearestExpiry).set(left(*counts.nearest_expiry));
   metrics.own_gauge(metric::kSubscribers).set(static_cast<double>(counts.subscribers));
   metrics.own_gauge(metric::kExpiredServed).set(static_cast<double>(counts.expired));
   metrics.own_gauge(metric::kSyncAge).set(std::chrono::duration<double>(clock_.wall_now() - *last).count());

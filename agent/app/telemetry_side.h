@@ -11,6 +11,7 @@
 #include "agent/telemetry/node_metrics.h"
 #include "agent/telemetry/prometheus_tls.h"
 #include "agent/telemetry/telemetry.h"
+#include "agent/workload_api/first_svid_stages.h"
 #include "attestation/workload/engine.h"
 
 namespace steeple::agent {
@@ -39,9 +40,11 @@ class TelemetrySide {
     counters_.jwt_svids_tainted(count, elapsed);
   }
   void rate_limit_exceeded(std::string_view method) { counters_.rate_limit_exceeded(method); }
+  FirstSvidSeen first_svid_seen();
   void delegated_first_update(std::chrono::nanoseconds elapsed) { counters_.delegated_first_update(elapsed); }
-  // Both outlive stop().
-  void collect_from(Syncer& syncer, const JwtFetcher& tokens);
+  // All outlive stop().
+  void collect_from(Syncer& syncer, const JwtFetcher& tokens, const NodeIdentity& identity);
+  void collect_from(const attestation::WorkloadEngine& attestors);
 
   void dump() { telemetry_.dump(); }
 
@@ -49,12 +52,13 @@ class TelemetrySide {
   runtime::Task<void> stop() { return telemetry_.stop(); }
 
  private:
-  void collect(Syncer& syncer, const JwtFetcher& tokens);
+  void collect(Syncer& syncer, const JwtFetcher& tokens, const NodeIdentity& identity);
   const runtime::Clock& clock_;
   const bool entries_are_synced_;  // else the server sends the whole list each time
   Telemetry telemetry_;
   AgentMetrics counters_;
   NodeMetrics node_;
+  std::array<runtime::Metric*, 4> first_svid_;  // by stage
   std::optional<MeteredKeyManager> keys_;
   CacheCounts told_;
 };

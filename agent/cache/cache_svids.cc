@@ -80,7 +80,9 @@ void X509Cache::Impl::store(CacheRecord& record, SharedX509Svid svid, runtime::W
     for (SubscriberGroup* group : record.groups) --group->missing;
   }
   if (std::exchange(record.svid_expired, false)) --expired_;
+  forget_expiry(record);
   record.svid = std::move(svid);
+  expiries_.insert(record.svid->not_after());
   set_due(record, rotate_at);
 }
 
@@ -90,12 +92,20 @@ void X509Cache::Impl::release_svid(CacheRecord& record) {
   groups_.drop_resting();
   if (std::exchange(record.svid_expired, false)) --expired_;
   set_evictable(record, false);
+  forget_expiry(record);
   record.svid.reset();
   --svids_;
   for (SubscriberGroup* group : record.groups) {
     ++group->missing;
     group->snapshot.reset();
   }
+}
+
+void X509Cache::Impl::forget_expiry(const CacheRecord& record) {
+  if (!record.svid) return;
+  const auto held = expiries_.find(record.svid->not_after());
+  STEEPLE_ASSERT(held != expiries_.end());
+  expiries_.erase(held);
 }
 
 void X509Cache::Impl::set_due(CacheRecord& record, runtime::WallTime when) {

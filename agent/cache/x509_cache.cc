@@ -198,6 +198,7 @@ CacheCounts X509Cache::Impl::counts() const {
   counts.wanted = queue_.total();
   counts.expired = expired_;
   counts.subscribers = subscribers_;
+  if (!expiries_.empty()) counts.nearest_expiry = *expiries_.begin();
   counts.entries_added = entries_added_;
   counts.entries_updated = entries_updated_;
   counts.entries_removed = entries_removed_;

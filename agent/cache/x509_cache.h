@@ -45,6 +45,7 @@ struct CacheCounts {
   std::uint64_t entries_added = 0;
   std::uint64_t entries_updated = 0;
   std::uint64_t entries_removed = 0;
+  std::optional<runtime::WallTime> nearest_expiry;  // of the SVIDs held
 };
 
 class X509Cache {

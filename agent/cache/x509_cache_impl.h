@@ -72,6 +72,7 @@ class X509Cache::Impl {
   void place(CacheRecord& record);
   void store(CacheRecord& record, SharedX509Svid svid, runtime::WallTime rotate_at);
   void release_svid(CacheRecord& record);
+  void forget_expiry(const CacheRecord& record);
   void set_due(CacheRecord& record, runtime::WallTime when);
   void clear_due(CacheRecord& record);
   void set_evictable(CacheRecord& record, bool evictable);
@@ -91,6 +92,7 @@ class X509Cache::Impl {
   DueTimes due_;
   std::set<std::pair<std::uint64_t, CacheRecord*>> evictable_;  // by last access
   PrefetchList prefetchable_;
+  std::multiset<runtime::WallTime> expiries_;  // of the SVIDs held
   std::size_t svids_ = 0;
   std::size_t expired_ = 0;
   std::size_t subscribers_ = 0;

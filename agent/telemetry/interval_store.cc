@@ -73,7 +73,8 @@ std::string Interval::text() const {
   for (const Part part :
        {Part{MetricKind::kGauge, 'G'}, Part{MetricKind::kCounter, 'C'}, Part{MetricKind::kSample, 'S'}}) {
     for (const Row& row : rows_) {
-      if (row.metric->kind() != part.kind) continue;
+      const MetricKind kind = row.metric->kind();
+      if ((kind == MetricKind::kHistogram ? MetricKind::kSample : kind) != part.kind) continue;
       out += fmt::format("[{}][{}] '{}': {}\n", start, part.letter, full_name(*row.metric), line(row));
     }
   }

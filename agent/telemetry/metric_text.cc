@@ -49,10 +49,29 @@ std::string label_text(MetricLabels labels, std::string_view extra = "") {
 
 std::string_view type_of(MetricKind kind) {
   if (kind == MetricKind::kCounter) return "counter";
+  if (kind == MetricKind::kHistogram) return "histogram";
   return kind == MetricKind::kGauge ? "gauge" : "summary";
 }
 
+void append_totals(std::string& out, const std::string& name, const Metric& metric) {
+  const std::string labels = label_text(metric.labels());
+  out += fmt::format("{}_sum{} {}\n{}_count{} {}\n", name, labels, prometheus_number(metric.value()), name, labels,
+                     metric.count());
+}
+
+void append_histogram(std::string& out, const std::string& name, const Metric& metric) {
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < metric.buckets().size(); ++i) {
+    below += metric.buckets()[i];
+    const bool last = i == runtime::kHistogramBounds.size();
+    const std::string bound = last ? "+Inf" : prometheus_number(runtime::kHistogramBounds[i]);
+    out += fmt::format("{}_bucket{} {}\n", name, label_text(metric.labels(), fmt::format("le=\"{}\"", bound)), below);
+  }
+  append_totals(out, name, metric);
+}
+
 void append_series(std::string& out, const std::string& name, const Metric& metric, runtime::SteadyTime now) {
+  if (metric.kind() == MetricKind::kHistogram) return append_histogram(out, name, metric);
   if (metric.kind() != MetricKind::kSample) {
     out += fmt::format("{}{} {}\n", name, label_text(metric.labels()), prometheus_number(metric.value()));
     return;
@@ -62,10 +81,10 @@ void append_series(std::string& out, const std::string& name, const Metric& metr
     const std::string rank = fmt::format("quantile=\"{}\"", kRanks[i]);
     out += fmt::format("{}{} {}\n", name, label_text(metric.labels(), rank), prometheus_number(quantiles[i]));
   }
-  const std::string labels = label_text(metric.labels());
-  out += fmt::format("{}_sum{} {}\n{}_count{} {}\n", name, labels, prometheus_number(metric.value()), name, labels,
-                     metric.count());
+  append_totals(out, name, metric);
 }
+
+bool is_timing(MetricKind kind) { return kind == MetricKind::kSample || kind == MetricKind::kHistogram; }
 
 std::string flat(std::string_view text) {
   std::string out(text);
@@ -129,14 +148,14 @@ std::string statsd_line(const MetricEvent& event) {
   std::string name = event.metric->name();
   for (const auto& [label, value] : event.metric->labels()) name += "." + value;
   const MetricKind kind = event.metric->kind();
-  if (kind == MetricKind::kSample) return fmt::format("{}:{:.6f}|ms\n", flat(name), event.value);
+  if (is_timing(kind)) return fmt::format("{}:{:.6f}|ms\n", flat(name), event.value);
   return fmt::format("{}:{:.6f}|{}\n", flat(name), event.value, letter(kind));
 }
 
 std::string dogstatsd_line(const MetricEvent& event) {
   const MetricKind kind = event.metric->kind();
   std::string out = flat(event.metric->name()) + ":";
-  if (kind == MetricKind::kSample) {
+  if (is_timing(kind)) {
     out += fmt::format("{:.6f}|ms", event.value);
   } else if (kind == MetricKind::kCounter) {
     out += fmt::format("{}|c", static_cast<std::int64_t>(event.value));

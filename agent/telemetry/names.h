@@ -51,5 +51,9 @@ inline constexpr std::string_view kIoBackend = "steeple.io_backend";
 inline constexpr std::string_view kSyncAge = "steeple.sync_age_seconds";
 inline constexpr std::string_view kExpiredServed = "steeple.x509_svids_expired";
 inline constexpr std::string_view kSubscribers = "steeple.subscribers";
+inline constexpr std::string_view kFirstSvidStage = "steeple.first_svid_stage_seconds";  // label stage
+inline constexpr std::string_view kCallersWithoutEntry = "steeple.callers_without_entry";
+inline constexpr std::string_view kNearestExpiry = "steeple.nearest_svid_expiry_seconds";
+inline constexpr std::string_view kAgentExpiry = "steeple.agent_svid_expiry_seconds";
 
 }  // namespace steeple::agent::metric

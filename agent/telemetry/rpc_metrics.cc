@@ -2,12 +2,20 @@
 
 #include "agent/endpoints/call_log.h"
 #include "agent/telemetry/metric_text.h"
+#include "agent/telemetry/names.h"
 
 namespace steeple::agent {
 
 using runtime::grpc::Method;
 using runtime::grpc::MethodKind;
 using runtime::grpc::StatusCode;
+
+namespace {
+
+constexpr std::string_view kWorkloadApiPrefix = "/SpiffeWorkloadAPI/";
+constexpr std::string_view kFetchX509SvidPath = "/SpiffeWorkloadAPI/FetchX509SVID";
+
+}  // namespace
 
 std::string rpc_metric_name(std::string_view path) {
   const CallNames names = call_names(path);
@@ -22,6 +30,11 @@ std::string rpc_metric_name(std::string_view path) {
   if (names.method == "SubscribeToX509SVIDs") return out + ".subscribe_to_x509_svids";
   return out + "." + metric_snake_case(names.method);
 }
+
+RpcMetrics::RpcMetrics(runtime::Metrics& metrics)
+    : metrics_(metrics),
+      accepted_(&metrics.own_histogram(metric::kFirstSvidStage, {{"stage", "accept"}})),
+      without_entry_(&metrics.own_counter(metric::kCallersWithoutEntry)) {}
 
 RpcMetrics::Api* RpcMetrics::api_of(std::string_view service) {
   struct Row {
@@ -56,9 +69,15 @@ void RpcMetrics::call_began(const Method& method) {
   api->open->set(++api->open_count);
 }
 
+void RpcMetrics::connection_used(const Method& method, std::chrono::nanoseconds since_accepted) {
+  if (method.path == kFetchX509SvidPath) accepted_->record(since_accepted);
+}
+
 void RpcMetrics::call_ended(const Method& method, StatusCode status, std::chrono::nanoseconds elapsed) {
   OfMethod& known = of(method.path);
   if (status == StatusCode::kCancelled && method.kind != MethodKind::kUnary) status = StatusCode::kOk;
+  // The Workload API denies nothing else.
+  if (status == StatusCode::kPermissionDenied && method.path.starts_with(kWorkloadApiPrefix)) without_entry_->add(1);
   known.calls.done(runtime::grpc::to_string(status), elapsed);
   if (known.api != nullptr) known.api->open->set(--known.api->open_count);
 }

@@ -15,8 +15,10 @@ std::string rpc_metric_name(std::string_view path);
 
 class RpcMetrics final : public runtime::grpc::CallObserver {
  public:
-  explicit RpcMetrics(runtime::Metrics& metrics) : metrics_(metrics) {}
+  explicit RpcMetrics(runtime::Metrics& metrics);
   void call_began(const runtime::grpc::Method& method) override;
+  // Of FetchX509SVID: the first stage of a first SVID.
+  void connection_used(const runtime::grpc::Method& method, std::chrono::nanoseconds since_accepted) override;
   // A stream that its caller ended counts as OK, as upstream's handlers return nothing then.
   void call_ended(const runtime::grpc::Method& method, runtime::grpc::StatusCode status,
                   std::chrono::nanoseconds elapsed) override;
@@ -34,6 +36,8 @@ class RpcMetrics final : public runtime::grpc::CallObserver {
   OfMethod& of(std::string_view path);
   Api* api_of(std::string_view service);
   runtime::Metrics& metrics_;
+  runtime::Metric* accepted_;
+  runtime::Metric* without_entry_;
   std::unordered_map<std::string_view, Api> apis_;
   std::unordered_map<std::string_view, OfMethod> methods_;  // by path; paths are static
 };

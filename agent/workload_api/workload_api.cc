@@ -82,12 +82,13 @@ void WorkloadApi::add_to(runtime::grpc::ServiceTable& table) {
                    {"/SpiffeWorkloadAPI/FetchWITBundles", MethodKind::kServerStream, &fetch_wit_bundles}});
 }
 
-Task<Result<WorkloadApi::Opened, Status>> WorkloadApi::open(ServerCall& call, CallLog log) {
+Task<Result<WorkloadApi::Opened, Status>> WorkloadApi::open(ServerCall& call, CallLog log, FirstSvidTimer& timer) {
   Status header = check_security_header(call.path(), call.metadata());
   if (!header.is_ok()) co_return std::move(header);
   if (!decodes(call.request())) co_return status_text::malformed_stream_request();
   Result<Selectors, Status> selectors = co_await callers_.attest(call, log);
   if (!selectors) co_return std::move(selectors.error());
+  timer.passed(FirstSvidStage::kAttest);
   if (!callers_.is_own(call) && !limits_.allow(call.path(), *selectors))
     co_return status_text::rate_limited(call.path());
   std::string loggable = loggable_selectors(*selectors, options_.log_selectors);
@@ -97,6 +98,7 @@ Task<Result<WorkloadApi::Opened, Status>> WorkloadApi::open(ServerCall& call, Ca
     log.error("Subscribe to cache changes failed", {{"error", updates.error()}});
     co_return status_text::of_wait(updates.error());
   }
+  timer.passed(FirstSvidStage::kMatch);
   co_return Opened(std::move(*updates), std::move(loggable));
 }
 
@@ -125,15 +127,18 @@ void WorkloadApi::log_fetched(const ServerCall& call, const CallLog& log, const 
 
 Task<Status> WorkloadApi::fetch_x509_svid(ServerCall& call) {
   CallLog log(log_, call);
-  Result<Opened, Status> opened = co_await open(call, log);
+  FirstSvidTimer timer(&options_.first_svid_seen);
+  Result<Opened, Status> opened = co_await open(call, log, timer);
   if (!opened) co_return std::move(opened.error());
-  for (;;) {
+  for (bool first = true;; first = false) {
     // Held for the one turn only: an idle stream keeps no update, and no key, alive. The call's own deadline stops its
     // token, so that an idle stream needs no timer of its own.
     NextUpdate update = co_await opened->updates->next(Deadline::never(), call.stop());
     if (!update) co_return status_text::of_wait(update.error());
     if ((*update)->served_count() == 0) co_return no_identity(call, log, opened->loggable);
+    if (first) timer.passed(FirstSvidStage::kSign);
     Result<void> sent = co_await call.send((*update)->x509_svid_response());
+    if (first && sent) timer.answered();
     if (!sent) {
       log.error("Failed to send X.509 SVID response", {{"error", sent.error()}});
       co_return status_text::of_wait(sent.error());
@@ -149,7 +154,8 @@ Task<Status> WorkloadApi::stream_bundles(ServerCall& call, BundleKind kind) {
   CallLog log(log_, call);
   BundlesResponses& responses = kind == BundleKind::kX509 ? x509_bundles_ : jwt_bundles_;
   const std::string_view name = kind == BundleKind::kX509 ? "X509" : "JWT";
-  Result<Opened, Status> opened = co_await open(call, log);
+  FirstSvidTimer untimed(nullptr);
+  Result<Opened, Status> opened = co_await open(call, log, untimed);
   if (!opened) co_return std::move(opened.error());
   SharedBytes previous;
   for (;;) {

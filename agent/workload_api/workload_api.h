@@ -11,6 +11,7 @@
 #include "agent/endpoints/caller.h"
 #include "agent/endpoints/rate_limit.h"
 #include "agent/workload_api/bundles_response.h"
+#include "agent/workload_api/first_svid_stages.h"
 #include "runtime/core/clock.h"
 #include "runtime/core/log.h"
 #include "runtime/grpc/service.h"
@@ -26,6 +27,7 @@ class WorkloadApi {
   struct Options {
     bool allow_unauthenticated_verifiers = false;
     std::vector<std::string> log_selectors;  // prefixes, such as "k8s:ns"
+    FirstSvidSeen first_svid_seen;           // for metrics; may be empty
   };
   // All references outlive this object. `log` is the agent's; subsystem_name=endpoints is added here.
   WorkloadApi(CallerAttestor& callers, IdentitySource& identities, RateLimiter& limits, const runtime::Clock& clock,
@@ -45,7 +47,8 @@ class WorkloadApi {
 
  private:
   struct Opened;
-  runtime::Task<runtime::Result<Opened, runtime::grpc::Status>> open(runtime::grpc::ServerCall& call, CallLog log);
+  runtime::Task<runtime::Result<Opened, runtime::grpc::Status>> open(runtime::grpc::ServerCall& call, CallLog log,
+                                                                     FirstSvidTimer& timer);
   runtime::Task<runtime::grpc::Status> stream_bundles(runtime::grpc::ServerCall& call, BundleKind kind);
   runtime::grpc::Status no_identity(const runtime::grpc::ServerCall& call, const CallLog& log,
                                     const std::string& loggable) const;

@@ -4,7 +4,9 @@
 // the engine puts "workloadattestor(NAME): " before it. One that fails gives no selectors at all.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "attestation/selector/selector.h"
 #include "runtime/core/deadline.h"
@@ -22,6 +24,12 @@ class WorkloadAttestor {
   // `process` outlives the task. Ends soon after the deadline or the stop, whichever is first.
   virtual runtime::Task<runtime::Result<Selectors>> attest(const runtime::ProcessHandle& process,
                                                            runtime::Deadline deadline, runtime::StopToken stop) = 0;
+  // What it has done since the start, for metrics; names are its own, in snake case.
+  struct Figure {
+    std::string_view name;
+    std::uint64_t total;
+  };
+  virtual std::vector<Figure> figures() const { return {}; }
   // Awaited once, after the last attest() has ended and before the attestor dies: ends what it has under way.
   virtual runtime::Task<void> close() { co_return; }
 };

@@ -73,6 +73,12 @@ Metric& Metrics::sample(std::string_view name, MetricLabels labels) {
 Metric& Metrics::own_gauge(std::string_view full_name, MetricLabels labels) {
   return find(MetricKind::kGauge, std::string(full_name), std::move(labels));
 }
+Metric& Metrics::own_counter(std::string_view full_name, MetricLabels labels) {
+  return find(MetricKind::kCounter, std::string(full_name), std::move(labels));
+}
+Metric& Metrics::own_histogram(std::string_view full_name, MetricLabels labels) {
+  return find(MetricKind::kHistogram, std::string(full_name), std::move(labels));
+}
 
 bool Metrics::allows_name(std::string_view full_name) const {
   bool allowed = false;
@@ -104,6 +110,7 @@ Metric& Metrics::find(MetricKind kind, std::string full_name, MetricLabels label
     metric->name_ = std::move(full_name);
     metric->labels_ = std::move(labels);
     if (kind == MetricKind::kSample) metric->recent_.resize(kRecentSamples);
+    if (kind == MetricKind::kHistogram) metric->buckets_.resize(kHistogramBounds.size() + 1);
   }
   return *metric;
 }

@@ -1,6 +1,7 @@
-// Counters, gauges and summaries in the shape of Go's metrics library (config-cli 6.1). A series is made once, by name
-// and labels, and kept as a reference: an observation is a few stores, without allocation or lock. Push sinks take
-// single observations from a ring of fixed size; what does not fit is dropped. I/O thread only.
+// Counters, gauges and summaries in the shape of Go's metrics library (config-cli 6.1), and histograms of durations. A
+// series is made once, by name and labels, and kept as a reference: an observation is a few stores, without allocation
+// or lock. Push sinks take single observations from a ring of fixed size; what does not fit is dropped. I/O thread
+// only.
 #pragma once
 
 #include <array>
@@ -20,11 +21,14 @@ namespace steeple::runtime {
 
 using MetricLabels = std::vector<std::pair<std::string, std::string>>;
 
-enum class MetricKind { kCounter, kGauge, kSample };
+enum class MetricKind { kCounter, kGauge, kSample, kHistogram };
 
 inline constexpr std::size_t kRecentSamples = 256;  // of one summary: what quantiles are made of
 inline constexpr std::chrono::seconds kQuantileWindow{10};
 inline constexpr std::size_t kMetricEventsMax = 4096;
+// The upper bounds of a histogram's buckets, in seconds; above the last there is one more.
+inline constexpr std::array<double, 17> kHistogramBounds{1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3,
+                                                         1e-2, 2.5e-2, 0.1,  0.5,  1,      2.5,  10,   30};
 
 struct MetricsOptions {
   bool enabled = true;  // else nothing is counted
@@ -45,14 +49,16 @@ class Metric {
   void add(double value);  // counters
   void set(double value);  // gauges, rounded to float32 as upstream's
   void set_precise(double value);
-  void observe(double value);  // summaries
+  void observe(double value);                  // summaries
+  void record(std::chrono::nanoseconds took);  // histograms; push sinks get milliseconds
 
   MetricKind kind() const { return kind_; }
   const std::string& name() const { return name_; }  // "spire_agent.rpc.health.check"
   const MetricLabels& labels() const { return labels_; }
   bool touched() const { return touched_; }
-  double value() const { return value_; }         // total, last value, or sum
+  double value() const { return value_; }         // total, last value, or sum (of a histogram: seconds)
   std::uint64_t count() const { return count_; }  // of observations
+  const std::vector<std::uint64_t>& buckets() const { return buckets_; }  // of a histogram, not cumulated
   // Of what was observed in the ten seconds before `now`; NaN when there was nothing.
   std::array<double, 3> quantiles(const std::array<double, 3>& ranks, SteadyTime now) const;
 
@@ -71,6 +77,7 @@ class Metric {
   double value_ = 0;
   std::uint64_t count_ = 0;
   std::vector<Recent> recent_;
+  std::vector<std::uint64_t> buckets_;
 };
 
 struct MetricEvent {
@@ -90,6 +97,8 @@ class Metrics {
   Metric& sample(std::string_view name, MetricLabels labels = {});
   // The whole name is given: Steeple's own series.
   Metric& own_gauge(std::string_view full_name, MetricLabels labels = {});
+  Metric& own_counter(std::string_view full_name, MetricLabels labels = {});
+  Metric& own_histogram(std::string_view full_name, MetricLabels labels = {});
 
   bool enabled() const { return options_.enabled; }
   std::vector<const Metric*> touched() const;  // by name, then by labels
@@ -134,6 +143,17 @@ inline void Metric::observe(double value) {
   ++count_;
   value_ += rounded;
   note(rounded);
+}
+
+inline void Metric::record(std::chrono::nanoseconds took) {
+  if (owner_ == nullptr) return;
+  const double seconds = std::chrono::duration<double>(took).count();
+  std::size_t bucket = 0;
+  for (const double bound : kHistogramBounds) bucket += seconds > bound ? 1 : 0;
+  ++buckets_[bucket];
+  ++count_;
+  value_ += seconds;
+  note(seconds * 1000);
 }
 
 // A call counter: `name`, and `name`.elapsed_time in milliseconds, both by `status` (a gRPC code's name with static

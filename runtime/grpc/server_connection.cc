@@ -31,6 +31,7 @@ ServerConnection::ServerConnection(ServerCore& core, CallPeer peer)
       resets_(kResetsBurst, kResetsPerSecond) {}
 
 void ServerConnection::start() {
+  if (core_.options.observer != nullptr) accepted_ = core_.loop.now();
   set_timer(TimerUse::kPreface, core_.options.setup_timeout);
   if (core_.stopping) begin_stop(core_.stop_status);
   flush_soon();

@@ -105,6 +105,7 @@ class ServerConnection : private http2::SessionHandler {
   ServerCore& core_;
   CallPeer peer_;
   http2::Session session_;
+  SteadyTime accepted_{};  // until its first call, where there is an observer
   TaskGroup tasks_;
   InboundCall* calls_ = nullptr;
   InboundCall* ready_ = nullptr;

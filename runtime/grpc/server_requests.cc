@@ -72,6 +72,9 @@ void ServerConnection::accept(InboundCall& call, bool end_stream) {
   if (core_.options.observer != nullptr) {
     call.began_ = core_.loop.now();
     core_.options.observer->call_began(call.entry_->method);
+    if (accepted_ != SteadyTime{}) {
+      core_.options.observer->connection_used(call.entry_->method, call.began_ - std::exchange(accepted_, {}));
+    }
   }
   if (!head.encoding().empty() && head.encoding() != "identity") {
     return finish(call, Status(StatusCode::kUnimplemented,

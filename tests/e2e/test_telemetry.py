@@ -85,6 +85,10 @@ class Telemetry(Suite):
             self.assertGreaterEqual(value(page(), rf"spire_agent_{name}{{{labels}}}"), 1, name)
             self.assertGreater(value(page(), rf"spire_agent_{name}_elapsed_time_sum{{{labels}}}"), 0, name)
         self.assertEqual(value(page(), rf'spire_agent_sync_entries_total{{host="{host}"}}'), 2)
+        for stage in ("accept", "attest", "match", "sign", "first_byte"):
+            self.assertGreaterEqual(value(page(), rf'steeple_first_svid_stage_seconds_count{{host="{host}",stage="{stage}"}}'), 3, stage)
+        for name in ("nearest_svid", "agent_svid"):
+            self.assertTrue(0 < value(page(), rf'steeple_{name}_expiry_seconds{{host="{host}"}}') <= 3600, name)
         self.assertEqual(agent.stop(), 0)
 
     def test_denials_and_filters(self):
@@ -95,6 +99,7 @@ class Telemetry(Suite):
         self.assertEqual(agent.fetch()[0], 1)
         page = lambda: scrape(port)[2]
         wait_until(lambda: value(page(), 'mine_rpc_workload_api_fetch_x509svid{status="PermissionDenied"}') == 1, 20, page)
+        self.assertEqual(value(page(), "steeple_callers_without_entry"), 1)
         self.assertNotIn("mine_runtime", page())
         self.assertIn("mine_uptime_in_ms ", page())
 

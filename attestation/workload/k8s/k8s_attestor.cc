@@ -54,6 +54,15 @@ K8sAttestor::K8sAttestor(K8sConfig config, runtime::Loop& loop, LocateContainer 
       pods_(loop, std::move(source), {config_.poll_retry_interval, config_.pod_index_max_age}, log),
       labels_(std::move(labels)) {}
 
+std::vector<WorkloadAttestor::Figure> K8sAttestor::figures() const {
+  const PodList::Counters& counted = pods_.counters();
+  return {{"kubelet_requests", counted.fetches},
+          {"kubelet_failures", counted.failures},
+          {"pod_index_hits", counted.hits},
+          {"pod_index_misses", counted.misses},
+          {"pod_index_outage_answers", counted.outage_answers}};
+}
+
 Task<void> K8sAttestor::close() {
   co_await pods_.close();
   if (labels_) co_await labels_->close();
@@ -114,6 +123,7 @@ Task<Result<PodMatch>> K8sAttestor::find_pod(const ContainerIds& query, Deadline
                     "the container's names stand below a user's service manager, where that user chooses all names");
   }
   STEEPLE_CO_TRY(hit, look_up(pods_.fresh(), query));
+  pods_.note_look_up(hit.has_value());
   if (hit) co_return std::move(*hit);
   const Logger log = log_.with({{"pod_uid", query.pod_uid}, {"container_id", query.container_id}});
   PollAttempts attempts(config_.poll_retry_interval, loop_.now());

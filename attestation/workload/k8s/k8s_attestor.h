@@ -34,6 +34,7 @@ class K8sAttestor final : public WorkloadAttestor {
   std::string_view name() const override { return kK8sName; }
   runtime::Task<runtime::Result<Selectors>> attest(const runtime::ProcessHandle& process, runtime::Deadline deadline,
                                                    runtime::StopToken stop) override;
+  std::vector<Figure> figures() const override;
   runtime::Task<void> close() override;
 
   // The same for a container that has been located.

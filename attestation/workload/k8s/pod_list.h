@@ -16,7 +16,8 @@ class PodList {
  public:
   struct Counters {
     std::uint64_t fetches = 0, failures = 0;
-    std::uint64_t outage_answers = 0;  // given from an index older than its age, because the kubelet did not answer
+    std::uint64_t hits = 0, misses = 0;  // callers whose container a young index had, or not
+    std::uint64_t outage_answers = 0;    // given from an index older than its age, because the kubelet did not answer
   };
   PodList(runtime::Loop& loop, std::unique_ptr<PodSource> source, FetchPolicy::Limits limits,
           const runtime::Logger& log);
@@ -27,6 +28,7 @@ class PodList {
   const PodIndex* last_good() const;
   bool in_outage() const { return policy_.in_outage(); }
   void note_outage_answer();
+  void note_look_up(bool hit) { ++(hit ? counters_.hits : counters_.misses); }
 
   // Asks for a fetch soon, and does not wait for it.
   void want(const std::string& container_id);

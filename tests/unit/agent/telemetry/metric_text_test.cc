@@ -80,3 +80,38 @@ TEST_CASE("Calls move the counters of their method and of their API") {
   CHECK(metrics.counter("rpc.workload_api.fetch_x509svid", {{"status", "OK"}}).value() == 1);
   CHECK(metrics.counter("rpc.workload_api.fetch_x509svid", {{"status", "PermissionDenied"}}).value() == 1);
 }
+
+TEST_CASE("A histogram's buckets are cumulated, and its lines are timings") {
+  Metrics metrics({});
+  Metric& histogram = metrics.own_histogram("steeple.took", {{"stage", "attest"}});
+  histogram.record(20ms);
+  histogram.record(2ms);
+  const std::string page = prometheus_text(metrics, std::chrono::steady_clock::now());
+  CHECK(
+      page.starts_with("# HELP steeple_took steeple_took\n# TYPE steeple_took histogram\n"
+                       "steeple_took_bucket{stage=\"attest\",le=\"1e-05\"} 0\n"));
+  CHECK(page.find("steeple_took_bucket{stage=\"attest\",le=\"0.0025\"} 1\n") != std::string::npos);
+  CHECK(page.find("steeple_took_bucket{stage=\"attest\",le=\"0.025\"} 2\n") != std::string::npos);
+  CHECK(
+      page.ends_with("steeple_took_bucket{stage=\"attest\",le=\"+Inf\"} 2\n"
+                     "steeple_took_sum{stage=\"attest\"} 0.022\nsteeple_took_count{stage=\"attest\"} 2\n"));
+  CHECK(statsd_line({&histogram, 2}) == "steeple.took.attest:2.000000|ms\n");
+  CHECK(dogstatsd_line({&histogram, 2}) == "steeple.took:2.000000|ms|#stage:attest\n");
+}
+
+TEST_CASE("A connection's first call and callers without an entry are counted") {
+  Metrics metrics({});
+  RpcMetrics rpc(metrics);
+  const Method fetch{"/SpiffeWorkloadAPI/FetchX509SVID", MethodKind::kServerStream, nullptr};
+  const Method check{"/grpc.health.v1.Health/Check", MethodKind::kUnary, nullptr};
+  rpc.connection_used(fetch, 3ms);
+  rpc.connection_used(check, 3ms);
+  CHECK(metrics.own_histogram("steeple.first_svid_stage_seconds", {{"stage", "accept"}}).count() == 1);
+  for (const StatusCode code : {StatusCode::kPermissionDenied, StatusCode::kOk}) {
+    rpc.call_began(fetch);
+    rpc.call_ended(fetch, code, 1ms);
+    rpc.call_began(check);
+    rpc.call_ended(check, code, 1ms);
+  }
+  CHECK(metrics.own_counter("steeple.callers_without_entry").value() == 1);
+}

@@ -150,6 +150,25 @@ TEST_CASE("FetchX509SVID sends the caller's identities, and each later update") 
   CHECK_FALSE(world.statuses[0]);
 }
 
+TEST_CASE("The stages of a first SVID are told, once a stream") {
+  std::vector<FirstSvidStage> stages;
+  WorkloadApi::Options options;
+  options.first_svid_seen = [&](FirstSvidStage stage, std::chrono::nanoseconds took) {
+    CHECK(took.count() >= 0);
+    stages.push_back(stage);
+  };
+  World world(options);
+  auto update = world.authority.update({world.authority.identity("1", "/workload/one")});
+  world.identities.set_first(update);
+  world.start(world.call(kFetchX509BundlesMethod));
+  CHECK(stages.empty());
+  world.start(world.call(kFetchX509SvidMethod));
+  world.identities.push(update);
+  world.settle();
+  CHECK(stages == std::vector<FirstSvidStage>{FirstSvidStage::kAttest, FirstSvidStage::kMatch, FirstSvidStage::kSign,
+                                              FirstSvidStage::kFirstByte});
+}
+
 TEST_CASE("FetchX509SVID ends with PermissionDenied when there is no identity, at once or later") {
   WorkloadApi::Options options;
   options.log_selectors = {"unix:uid"};

@@ -1,5 +1,6 @@
 #include "runtime/core/metrics.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -7,6 +8,7 @@ using namespace steeple::runtime;
 using std::chrono_literals::operator""s;
 using std::chrono_literals::operator""ms;
 using std::chrono_literals::operator""ns;
+using std::chrono_literals::operator""us;
 
 namespace {
 
@@ -97,4 +99,25 @@ TEST_CASE("Events wait in a ring of fixed size, and nothing is counted without a
   none.counter("c").add(1);
   none.sample("s").observe(1);
   CHECK(none.touched().empty());
+}
+
+TEST_CASE("A histogram counts in its buckets, and push sinks get milliseconds") {
+  Metrics metrics({});
+  metrics.keep_events(true);
+  Metric& histogram = metrics.own_histogram("steeple.took");
+  REQUIRE(histogram.buckets().size() == kHistogramBounds.size() + 1);
+  CHECK(std::is_sorted(kHistogramBounds.begin(), kHistogramBounds.end()));
+  histogram.record(10us);  // a bound belongs to its bucket
+  histogram.record(11us);
+  histogram.record(700us);
+  histogram.record(60s);
+  CHECK(histogram.buckets()[0] == 1);
+  CHECK(histogram.buckets()[1] == 1);
+  CHECK(histogram.buckets()[6] == 1);
+  CHECK(histogram.buckets().back() == 1);
+  CHECK(histogram.count() == 4);
+  CHECK(histogram.value() == Approx(60.000721));
+  double pushed = 0;
+  metrics.drain_events([&](const MetricEvent& event) { pushed += event.value; });
+  CHECK(pushed == Approx(60000.721));
 }

@@ -376,3 +376,22 @@ TEST_CASE("Cancel ends waits, close says goodbye") {
   run_until_done(bench.loop, receive_end(**pair.server));
   run_until_done(bench.loop, (*pair.server)->close());
 }
+
+TEST_CASE("A client without the certificate that is required is refused by the handshake itself") {
+  Bench bench;
+  int asked = 0;
+  bench.server_options.require_client_certificate = true;
+  bench.server_options.verifier = [&](std::span<const Bytes>) -> Result<void> {
+    ++asked;
+    return {};
+  };
+  Pair refused = bench.connect();
+  CHECK_FALSE(refused.server);
+  CHECK(asked == 0);
+  bench.close(refused);
+  bench.client_options.identity = [&] { return std::optional(identity_of(bench.client_leaf)); };
+  Pair accepted = bench.connect();
+  CHECK(accepted.server);
+  CHECK(asked == 1);
+  bench.close(accepted);
+}

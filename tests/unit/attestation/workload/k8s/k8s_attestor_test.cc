@@ -88,6 +88,10 @@ TEST_CASE("A hit costs no request; container selectors are added unless disabled
   for (int i = 0; i < 10; ++i) REQUIRE(world.find({"pod-2", "2"}));
   CHECK(world.source->fetches == 1);
   CHECK(world.attestor->counters().fetches == 1);
+  CHECK(world.attestor->counters().misses == 1);
+  CHECK(world.attestor->counters().hits == 10);
+  CHECK(world.attestor->figures().at(0).name == "kubelet_requests");
+  CHECK(world.attestor->figures().at(0).total == 1);
 
   K8sConfig config;
   config.disable_container_selectors = true;
