@@ -138,9 +138,11 @@ void TelemetrySide::collect_from(const attestation::WorkloadEngine& attestors) {
   telemetry_.add_collector([this, &attestors] {
     for (const auto& attestor : attestors.attestors()) {
       for (const attestation::WorkloadAttestor::Figure& figure : attestor->figures()) {
-        runtime::Metric& counter =
-            telemetry_.metrics().own_counter(fmt::format("steeple.{}_{}", attestor->name(), figure.name));
-        counter.add(static_cast<double>(figure.total) - counter.value());
+        const std::string name = fmt::format("steeple.{}_{}", attestor->name(), figure.name);
+        const std::uint64_t before = std::exchange(figures_[name], figure.total);
+        // An attestor that took another's place counts from zero.
+        const std::uint64_t more = figure.total >= before ? figure.total - before : figure.total;
+        telemetry_.metrics().own_counter(name).add(static_cast<double>(more));
       }
     }
   });

@@ -3,6 +3,9 @@
 // only.
 #pragma once
 
+#include <array>
+#include <map>
+
 #include "agent/config/agent_config.h"
 #include "agent/node/node_identity.h"
 #include "agent/sync/jwt_fetcher.h"
@@ -61,6 +64,7 @@ class TelemetrySide {
   std::array<runtime::Metric*, 4> first_svid_;  // by stage
   std::optional<MeteredKeyManager> keys_;
   CacheCounts told_;
+  std::map<std::string, std::uint64_t> figures_;  // of the attestors, as they were last
 };
 
 }  // namespace steeple::agent

@@ -38,6 +38,7 @@ class WorkloadEngine {
   void replace(std::unique_ptr<WorkloadAttestor> attestor);
 
   runtime::Task<void> close();  // of all attestors, after the last attest()
+  const std::vector<std::shared_ptr<WorkloadAttestor>>& attestors() const { return attestors_; }
 
  private:
   class Collector;
