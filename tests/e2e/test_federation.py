@@ -1,9 +1,13 @@
 """Federation: two servers that know each other's bundle, an agent of each, and workloads that verify one another."""
 import json
+import os
+import socket
+import ssl
 import subprocess
+import threading
 import unittest
 
-from harness import Suite, free_port, wait_until
+from harness import PATIENCE, Suite, free_port, wait_until
 
 
 class Federation(Suite):
@@ -121,6 +125,108 @@ class Endpoints(Suite):
             (listed, shown), _ = authorities("one.test", "two.test")
             return listed == shown and len(listed) == 2
         wait_until(reached, 30, lambda: servers["one.test"].process.log()[-3000:])
+
+
+class Dynamic(Suite):
+    """Relationships made, refreshed and ended while the servers run."""
+
+    def endpoint(self, name, profile="https_spiffe {}"):
+        port = free_port()
+        block = f'federation {{ bundle_endpoint {{ address = "127.0.0.1" port = {port} refresh_hint = "1h" profile {{ {profile} }} }} }}'
+        return self.server(f"server-{name}", trust_domain=name, federation=block), f"https://localhost:{port}"
+
+    def workload(self, server, other):
+        """The files of a workload of `server` that federates with `other`, once it has the other's bundle."""
+        name = server.trust_domain
+        agent = self.agent(server, f"agent-{name}").start("-joinToken", server.token())
+        server.create_entry("/workload", "-federatesWith", f"spiffe://{other}")
+        folder = self.home / f"files-{name}"
+        folder.mkdir()
+        def complete():
+            agent_call = [agent.program, "api", "fetch", "x509", "-socketPath", agent.socket, "-silent", "-write", folder]
+            return subprocess.run(agent_call, capture_output=True).returncode == 0 and (folder / "federated_bundle.0.0.pem").exists()
+        wait_until(complete, 30, lambda: agent.process.log()[-3000:])
+        return folder
+
+    def mutual_tls(self, server_files, client_files):
+        """The SPIFFE IDs that each side saw of the other in one handshake, each verified by the federated bundle."""
+        def context(purpose, files):
+            made = ssl.SSLContext(purpose)
+            made.check_hostname = False
+            made.verify_mode = ssl.CERT_REQUIRED
+            made.load_cert_chain(files / "svid.0.pem", files / "svid.0.key")
+            made.load_verify_locations(files / "federated_bundle.0.0.pem")
+            return made
+        ends = socket.socketpair()
+        for end in ends:
+            end.settimeout(20 * PATIENCE)
+        seen = {}
+        def serve():
+            with context(ssl.PROTOCOL_TLS_SERVER, server_files).wrap_socket(ends[0], server_side=True) as stream:
+                seen["client"] = stream.getpeercert()["subjectAltName"]
+                stream.sendall(b"x")
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with context(ssl.PROTOCOL_TLS_CLIENT, client_files).wrap_socket(ends[1]) as stream:
+            self.assertEqual(stream.recv(1), b"x")
+            seen["server"] = stream.getpeercert()["subjectAltName"]
+        thread.join()
+        return seen
+
+    def test_a_relationship_is_made_shown_refreshed_and_deleted_and_workloads_trust_each_other(self):
+        # one.test's endpoint shows a certificate of the web, which two.test's server trusts by SSL_CERT_FILE.
+        web = self.home / "web.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+                        "subjectAltName=DNS:localhost", "-keyout", self.home / "web.key", "-out", web], check=True, capture_output=True)
+        one, one_url = self.endpoint("one.test", f'https_web {{ serving_cert_file {{ cert_file_path = "{web}" key_file_path = "{self.home}/web.key" }} }}')
+        two, two_url = self.endpoint("two.test")
+        before = os.environ.get("SSL_CERT_FILE")
+        os.environ["SSL_CERT_FILE"] = str(web)
+        self.addCleanup(lambda: os.environ.pop("SSL_CERT_FILE") if before is None else os.environ.update(SSL_CERT_FILE=before))
+        one.start()
+        two.start()
+
+        shown_one = f"Trust domain              : one.test\nBundle endpoint URL       : {one_url}\nBundle endpoint profile   : https_web\n"
+        shown_two = (f"Trust domain              : two.test\nBundle endpoint URL       : {two_url}\nBundle endpoint profile   : https_spiffe\n"
+                     "Endpoint SPIFFE ID        : spiffe://two.test/spire/server\n")
+        made = two.command("federation create", "-trustDomain", "one.test", "-bundleEndpointURL", one_url, "-bundleEndpointProfile", "https_web")
+        self.assertEqual(made.stdout, "\n" + shown_one)
+        # https_spiffe needs the bundle beforehand; here it comes in the file of relationships.
+        item = {"trustDomain": "two.test", "bundleEndpointURL": two_url, "bundleEndpointProfile": "https_spiffe", "endpointSPIFFEID": "spiffe://two.test/spire/server",
+                "trustDomainBundle": two.command("bundle show").stdout, "trustDomainBundleFormat": "pem"}
+        made = one.command("federation create", "-data", "-", input=json.dumps({"federationRelationships": [item]}))
+        self.assertEqual(made.stdout, "\n" + shown_two)
+        again = one.command("federation create", "-data", "-", input=json.dumps({"federationRelationships": [item]}), check=False)
+        self.assertEqual((again.returncode, again.stdout), (1, "\n"))
+        self.assertTrue(again.stderr.startswith("Failed to create the following federation relationship (code: Internal, msg: "), again.stderr)
+        self.assertTrue(again.stderr.endswith(shown_two + "Error: failed to create one or more federation relationships\n"), again.stderr)
+
+        self.assertEqual(one.command("federation list").stdout, "Found 1 federation relationship\n\n" + shown_two)
+        self.assertEqual(one.command("federation show", "-trustDomain", "two.test").stdout, "Found a federation relationship with trust domain two.test:\n\n" + shown_two)
+        self.assertEqual(two.command("federation refresh", "-id", "spiffe://one.test").stdout, "Bundle refreshed\n")
+        unknown = two.command("federation refresh", "-id", "spiffe://three.test", check=False)
+        self.assertEqual((unknown.returncode, unknown.stderr), (1, 'Error: there is no federation relationship with trust domain "spiffe://three.test"\n'))
+        self.assertEqual(two.command("bundle list", "-id", "one.test").stdout, one.command("bundle show").stdout)
+
+        files = [self.workload(one, "two.test"), self.workload(two, "one.test")]
+        ids = [(("URI", "spiffe://one.test/workload"),), (("URI", "spiffe://two.test/workload"),)]
+        self.assertEqual(self.mutual_tls(*files), {"server": ids[0], "client": ids[1]})
+        self.assertEqual(self.mutual_tls(*files[::-1]), {"server": ids[1], "client": ids[0]})
+
+        # The hint says an hour: without the command nobody would ask for the rotated authority now.
+        one.command("x509 rotate")
+        self.assertEqual(two.command("federation refresh", "-id", "one.test").stdout, "Bundle refreshed\n")
+        self.assertEqual(two.command("bundle list", "-id", "one.test").stdout, one.command("bundle show").stdout)
+        # Another address, at which nobody answers: the last good bundle stays.
+        changed = two.command("federation update", "-trustDomain", "one.test", "-bundleEndpointURL", f"https://localhost:{free_port()}", "-bundleEndpointProfile", "https_web")
+        self.assertNotIn(one_url, changed.stdout)
+        self.assertIn("Error: failed to refresh bundle: ", two.command("federation refresh", "-id", "one.test", check=False).stderr)
+        self.assertEqual(two.command("bundle list", "-id", "one.test").stdout, one.command("bundle show").stdout)
+        self.assertEqual(two.command("federation delete", "-id", "one.test").stdout, "federation relationship deleted.\n")
+        self.assertEqual(two.command("federation list").stdout, "Found 0 federation relationships\n")
+        gone = two.command("federation delete", "-id", "one.test", check=False)
+        self.assertEqual(gone.stderr, 'Error: failed to delete federation relationship "one.test": federation relationship not found\n')
+        self.assertEqual(two.command("bundle list", "-id", "one.test").stdout, one.command("bundle show").stdout)
 
 
 if __name__ == "__main__":

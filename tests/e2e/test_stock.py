@@ -87,6 +87,27 @@ class SharedFiles(Suite):
         stock.command("bundle set", "-id", "spiffe://partner.test", "-path", self.home / "partner.pem")
         self.assertIn("partner.test", stock.command("bundle list").stdout)
 
+    def test_federation_commands_print_the_same(self):
+        """Both command lines on either server: what is printed of an answer is the same, a refused one included."""
+        for kind in ("steeple", "stock"):
+            server = self.server(f"server-{kind}", kind=kind).start()
+            lines = [self.server(f"server-{kind}", kind=line, port=server.port) for line in ("steeple", "stock")]
+            web = ["-trustDomain", "two.test", "-bundleEndpointURL", "https://two.test/bundle", "-bundleEndpointProfile", "https_web"]
+            lines[0].command("federation create", *web)
+            calls = [("federation create", *web), ("federation update", *web), ("federation create", *web, "-output", "json"), ("federation update", *web, "-output", "json"),
+                     ("federation create",), ("federation create", "-trustDomain", "x"), ("federation create", *web[:4], "-bundleEndpointProfile", "other"),
+                     ("federation create", *web[:4], "-bundleEndpointProfile", "https_spiffe"),
+                     ("federation create", "-trustDomain", "A B", *web[2:]), ("federation create", *web, "-data", "-"),
+                     ("federation update", "-trustDomain", "none.test", *web[2:]),
+                     ("federation list",), ("federation list", "-output", "json"), ("federation show", "-trustDomain", "two.test"), ("federation show",),
+                     ("federation show", "-trustDomain", "two.test", "-output", "json"), ("federation show", "-trustDomain", "none.test"),
+                     ("federation refresh",), ("federation refresh", "-id", "none.test"), ("federation delete",), ("federation delete", "-id", "none.test"),
+                     ("federation delete", "-id", "none.test", "-output", "json")]
+            for call in calls:
+                with self.subTest(server=kind, call=call):
+                    ours, theirs = (line.command(*call, check=False) for line in lines)
+                    self.assertEqual((ours.returncode, ours.stdout, ours.stderr), (theirs.returncode, theirs.stdout, theirs.stderr))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -1,12 +1,10 @@
 #include "deploy/devserver/cli/entry_json.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include "agent/spiffe/trust_domain.h"
 #include "deploy/devserver/cli/entry_text.h"
-#include "deploy/devserver/services/rules.h"
-#include "runtime/core/go_text.h"
+#include "deploy/devserver/cli/json_input.h"
 #include "spire/api/types/entry.pb.h"
 
 namespace steeple::devserver {
@@ -17,44 +15,6 @@ using runtime::ErrorCode;
 using runtime::Result;
 using spire::api::types::Entry;
 namespace dom = simdjson::dom;
-
-constexpr std::size_t kDepthMax = 16;
-
-Error malformed(std::string text) { return Error(ErrorCode::kMalformed, std::move(text)); }
-
-template <class T>
-Result<T> get(std::string_view key, const dom::element& value) {
-  T typed;
-  if (value.get(typed) != simdjson::SUCCESS) return malformed(fmt::format("{}: unexpected type of value", key));
-  return typed;
-}
-
-Result<std::string> get_text(std::string_view key, const dom::element& value) {
-  STEEPLE_TRY(text, get<std::string_view>(key, value));
-  return std::string(text);
-}
-
-// Calls `each` for the elements of a list; null is an empty one.
-template <class Each>
-Result<void> for_each(std::string_view key, const dom::element& value, Each each) {
-  if (value.is_null()) return {};
-  STEEPLE_TRY(list, get<dom::array>(key, value));
-  if (list.size() > static_cast<std::size_t>(kBatchItemsMax))
-    return malformed(fmt::format("{}: too many elements", key));
-  for (const dom::element& element : list) STEEPLE_CHECK(each(element));
-  return {};
-}
-
-// Calls `each` with each member of an object; it says whether it knows the key.
-template <class Each>
-Result<void> for_members(std::string_view what, const dom::element& value, Each each) {
-  STEEPLE_TRY(object, get<dom::object>(what, value));
-  for (const dom::key_value_pair& member : object) {
-    STEEPLE_TRY(known, each(member.key, member.value));
-    if (!known) return malformed(fmt::format("{}: unknown key {}", what, runtime::go_quote(member.key)));
-  }
-  return {};
-}
 
 Result<void> read_selector(const dom::element& value, Entry& entry) {
   auto& selector = *entry.add_selectors();
@@ -162,19 +122,6 @@ Result<void> read_entry(const dom::element& value, Entry& entry) {
   if (!entry.has_spiffe_id()) return malformed("entry: missing spiffe_id");
   if (!entry.has_parent_id()) return malformed("entry: missing parent_id");
   return {};
-}
-
-// Parses, and calls `read` with the document while its memory lives.
-template <class Read>
-Result<void> with_document(std::string_view json, Read read) {
-  dom::parser parser;
-  if (parser.allocate(std::max<std::size_t>(json.size(), 64), kDepthMax) != simdjson::SUCCESS) {
-    return malformed("out of memory");
-  }
-  dom::element root;
-  auto failed = parser.parse(json.data(), json.size(), true).get(root);
-  if (failed != simdjson::SUCCESS) return malformed(fmt::format("invalid JSON: {}", simdjson::error_message(failed)));
-  return read(root);
 }
 
 }  // namespace

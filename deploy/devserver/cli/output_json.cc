@@ -7,6 +7,7 @@
 #include "runtime/tls/encoding.h"
 #include "spire/api/types/bundle.pb.h"
 #include "spire/api/types/entry.pb.h"
+#include "spire/api/types/federationrelationship.pb.h"
 #include "spire/api/types/selector.pb.h"
 #include "spire/api/types/status.pb.h"
 
@@ -113,6 +114,22 @@ std::string to_json(const types::Bundle& bundle) {
   object.list("jwt_authorities", keys_json(bundle.jwt_authorities()));
   object.list("wit_authorities", keys_json(bundle.wit_authorities()));
   object.wide("refresh_hint", bundle.refresh_hint()).wide_unsigned("sequence_number", bundle.sequence_number());
+  return object.str();
+}
+
+std::string to_json(const types::FederationRelationship& relationship) {
+  JsonObject object;
+  object.text("trust_domain", relationship.trust_domain());
+  object.text("bundle_endpoint_url", relationship.bundle_endpoint_url());
+  if (relationship.has_https_web()) object.raw("https_web", "{}");
+  if (relationship.has_https_spiffe()) {
+    JsonObject profile;
+    profile.text("endpoint_spiffe_id", relationship.https_spiffe().endpoint_spiffe_id());
+    object.raw("https_spiffe", profile.str());
+  }
+  if (relationship.has_trust_domain_bundle()) {
+    object.raw("trust_domain_bundle", to_json(relationship.trust_domain_bundle()));
+  }
   return object.str();
 }
 

@@ -11,6 +11,7 @@
 namespace spire::api::types {
 class Bundle;
 class Entry;
+class FederationRelationship;
 class Status;
 }  // namespace spire::api::types
 
@@ -36,5 +37,6 @@ class JsonObject {
 std::string to_json(const spire::api::types::Status& status);
 std::string to_json(const spire::api::types::Entry& entry);
 std::string to_json(const spire::api::types::Bundle& bundle);
+std::string to_json(const spire::api::types::FederationRelationship& relationship);
 
 }  // namespace steeple::devserver
