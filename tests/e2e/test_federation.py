@@ -73,6 +73,24 @@ class Federation(Suite):
         self.give_bundle("two.test", "one.test", "spiffe")
         wait_until(lambda: self.verifies("one.test", "two.test"), 20, "the new authority does not reach the workload")
 
+    def test_an_administrator_mints_an_svid_that_the_other_side_verifies(self):
+        self.federate()
+        folder = self.home / "minted"
+        folder.mkdir()
+        written = self.servers["two.test"].command("x509 mint", "-spiffeID", "spiffe://two.test/by-hand", "-ttl", "10m", "-write", folder).stdout
+        self.assertEqual(written, f"X509-SVID written to {folder}/svid.pem\nPrivate key written to {folder}/key.pem\nRoot CAs written to {folder}/bundle.pem\n")
+        roots = self.fetched("one.test") / "federated_bundle.0.0.pem"
+        subprocess.run(["openssl", "verify", "-CAfile", roots, folder / "svid.pem"], check=True, capture_output=True)
+        public = [subprocess.run(["openssl", *how], check=True, capture_output=True).stdout
+                  for how in (["x509", "-in", folder / "svid.pem", "-noout", "-pubkey"], ["pkey", "-in", folder / "key.pem", "-pubout"])]
+        self.assertEqual(*public)
+        self.assertEqual((folder / "key.pem").stat().st_mode & 0o777, 0o600)
+        for arguments, text in (((), "spiffeID must be specified"), (("-spiffeID", "spiffe://other.test/x"), "unable to mint SVID: rpc error: code = InvalidArgument desc = CSR URI SAN is invalid: "),
+                                (("-spiffeID", "spiffe://two.test/x", "-dns", "a.test"), "-dns is not available in steeple-devserver")):
+            refused = self.servers["two.test"].command("x509 mint", *arguments, check=False)
+            self.assertEqual((refused.returncode, refused.stdout), (1, ""))
+            self.assertIn(f"Error: {text}", refused.stderr)
+
     def test_a_bundle_is_deleted_as_the_mode_says(self):
         self.federate()
         one = self.servers["one.test"]

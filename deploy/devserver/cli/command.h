@@ -85,6 +85,7 @@ int run_jwt_rotate(const Words& arguments, Terminal& terminal);
 int run_jwt_show(const Words& arguments, Terminal& terminal);
 int run_jwt_taint(const Words& arguments, Terminal& terminal);
 int run_x509_activate(const Words& arguments, Terminal& terminal);
+int run_x509_mint(const Words& arguments, Terminal& terminal);
 int run_x509_prepare(const Words& arguments, Terminal& terminal);
 int run_x509_revoke(const Words& arguments, Terminal& terminal);
 int run_x509_rotate(const Words& arguments, Terminal& terminal);

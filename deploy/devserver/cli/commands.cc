@@ -56,6 +56,7 @@ constexpr Command kCommands[] = {
     {"run", "Runs the development server", run_run},
     {"token generate", "Makes a join token", run_token_generate},
     {"x509 activate", "Signs with a prepared X.509 authority from now on", run_x509_activate},
+    {"x509 mint", "Mints an X509-SVID with a new key", run_x509_mint},
     {"x509 prepare", "Makes a new X.509 authority and puts it into the bundle", run_x509_prepare},
     {"x509 revoke", "Removes a tainted X.509 authority from the bundle", run_x509_revoke},
     {"x509 rotate", "Prepares and activates a new X.509 authority", run_x509_rotate},
