@@ -12,10 +12,11 @@ PROGRAMS = {
     "python": [BUILT / "python/venv/bin/python", BUILT / "python/client.py"],
     "node": ["node", BUILT / "node/client.js"],
     "cpp": [BUILT / "cpp/client"],
+    "rust": [BUILT / "rust/client"],
+    "java": ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx96m", "-cp", f"{BUILT}/java/classes:{BUILT}/java/lib/*", "Client"],
 }
 LANGUAGES = list(PROGRAMS)
-VERIFIERS = ["go", "python", "node", "cpp"]  # programs that have `verify`
-FEDERATED = ["go", "python"]  # programs whose library takes peers of federated trust domains
+FEDERATED = ["go", "python", "rust", "java"]  # programs whose library takes peers of federated trust domains
 ENVOY = BUILT / "envoy/envoy"
 GRPCURL = BUILT / "grpcurl/grpcurl"
 OTHERS = ["nobody", "intruder", "envoy-front", "envoy-back", "envoy-other"]

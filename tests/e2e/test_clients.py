@@ -5,7 +5,7 @@ import unittest
 
 import authorities
 import tokens
-from clients import FEDERATED, LANGUAGES, VERIFIERS, Call, Service, as_workload, fetch_x509, selector, spiffe_id, wait_until_served
+from clients import FEDERATED, LANGUAGES, Call, Service, as_workload, fetch_x509, selector, spiffe_id, wait_until_served
 from harness import Suite, TRUST_DOMAIN, wait_until
 
 
@@ -113,13 +113,13 @@ class Tokens(World):
             self.assertEqual(lines[0]["spiffe_id"], spiffe_id(other(language)), language)
             self.assertEqual(lines[0].get("trust_domains", [TRUST_DOMAIN]), [TRUST_DOMAIN])
         self.for_each(taken, "validate", audience, token_of, agent=agent)
-        self.for_each(taken, "verify", audience, token_of, agent=agent, languages=VERIFIERS)
+        self.for_each(taken, "verify", audience, token_of, agent=agent)
 
     def assert_refused(self, agent, audience, found, by_agent, by_library):
         """Each language is refused its own token, with these reasons (regular expressions)."""
         refused = lambda reason: lambda language, lines: self.assertRegex(lines[-1]["error"], f"(?i){reason}", language)
         self.for_each(refused(by_agent), "validate", audience, found.get, agent=agent, code=1)
-        self.for_each(refused(by_library), "verify", audience, found.get, agent=agent, code=1, languages=VERIFIERS)
+        self.for_each(refused(by_library), "verify", audience, found.get, agent=agent, code=1)
 
     def test_tokens_of_each_language_are_taken_by_the_others(self):
         server, agent = self.world()
@@ -166,7 +166,7 @@ class Federated(World):
             self.assertEqual(lines[0]["spiffe_id"], spiffe_id(language, self.PARTNER))
             self.assertEqual(sorted(lines[0].get("trust_domains", both)), both, language)
         self.for_each(taken, "validate", "db", foreign.get, agent=self.agents[TRUST_DOMAIN])
-        self.for_each(taken, "verify", "db", foreign.get, agent=self.agents[TRUST_DOMAIN], languages=VERIFIERS)
+        self.for_each(taken, "verify", "db", foreign.get, agent=self.agents[TRUST_DOMAIN])
 
         allowed = [spiffe_id(language) for language in FEDERATED]
         servers = [self.keep(Service(self.home, language, self.agents[self.PARTNER], "serve", *allowed)) for language in FEDERATED]
