@@ -7,6 +7,7 @@
 #include "agent/app/admin_side.h"
 #include "agent/app/catalog.h"
 #include "agent/app/life.h"
+#include "agent/app/part_options.h"
 #include "agent/app/telemetry_side.h"
 #include "agent/cache/bundle_feed.h"
 #include "agent/endpoints/endpoints.h"
@@ -59,12 +60,8 @@ class App {
   Result<void> bind_sockets();
   Result<void> bind_public_socket();
   Result<void> bind_admin_socket();
-  NodeIdentityOptions identity_options();
-  SyncerOptions syncer_options() const;
-  JwtFetcherOptions jwt_options() const;
   void build_workload_api();
   SyncerEvents syncer_events();
-  BundleSourceOptions bundle_options() const;
   void build_health_listener(const HealthProbe& probe);
   PrometheusTlsSources metrics_tls_sources();
   void on_ready();
@@ -116,30 +113,6 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-runtime::BackendPolicy policy_of(IoBackend backend) {
-  switch (backend) {
-    case IoBackend::kAuto:
-      return runtime::BackendPolicy::kAuto;
-    case IoBackend::kIoUring:
-      return runtime::BackendPolicy::kIoUring;
-    case IoBackend::kEpoll:
-      return runtime::BackendPolicy::kEpoll;
-  }
-  return runtime::BackendPolicy::kAuto;
-}
-
-runtime::KeyType key_type_of(WorkloadKeyType type) {
-  switch (type) {
-    case WorkloadKeyType::kEcP256:
-      return runtime::KeyType::kEcP256;
-    case WorkloadKeyType::kEcP384:
-      return runtime::KeyType::kEcP384;
-    case WorkloadKeyType::kRsa2048:
-      return runtime::KeyType::kRsa2048;
-  }
-  return runtime::KeyType::kEcP256;
-}
-
 Result<void> App::prepare_process() {
   runtime::limit_heap_arenas();
   raise_descriptor_limit();
@@ -156,53 +129,12 @@ Result<void> App::prepare_process() {
 }
 
 Result<void> App::choose_engine() {
-  STEEPLE_TRY(choice, runtime::choose_backend(policy_of(config_.io_backend)));
+  STEEPLE_TRY(choice, runtime::choose_backend(backend_policy(config_)));
   log_.info("Socket engine chosen", {{"io_backend", runtime::to_string(choice.backend)}, {"reason", choice.reason}});
   telemetry_->engine_chosen(runtime::to_string(choice.backend));
   STEEPLE_TRY(engine, SocketEngine::create(loop_, choice.backend));
   engine_ = std::move(engine);
   return {};
-}
-
-BundleSourceOptions App::bundle_options() const {
-  BundleSourceOptions options;
-  options.trust_domain = config_.trust_domain;
-  options.server_address = config_.server_address;
-  options.server_port = static_cast<std::uint16_t>(config_.server_port);
-  options.trust_bundle_path = config_.bootstrap.path;
-  options.trust_bundle_url = config_.bootstrap.url;
-  options.trust_bundle_unix_socket = config_.bootstrap.unix_socket;
-  options.trust_bundle_format = config_.bootstrap.format;
-  options.insecure_bootstrap = config_.bootstrap.insecure;
-  return options;
-}
-
-NodeIdentityOptions App::identity_options() {
-  NodeIdentityOptions options;
-  options.trust_domain = config_.trust_domain;
-  options.rebootstrap_mode = config_.rebootstrap_mode;
-  options.rebootstrap_delay = config_.rebootstrap_delay;
-  options.availability_target = config_.availability_target;
-  options.events = telemetry_->identity_events();
-  return options;
-}
-
-SyncerOptions App::syncer_options() const {
-  SyncerOptions options;
-  options.trust_domain = config_.trust_domain;
-  options.agent_version = STEEPLE_VERSION;
-  if (config_.sync_interval.count() > 0) options.sync_interval = config_.sync_interval;
-  options.availability_target = config_.availability_target;
-  options.workload_key_type = key_type_of(config_.workload_key_type);
-  options.x509_svid_cache_max_size = static_cast<std::size_t>(config_.x509_svid_cache_max_size);
-  return options;
-}
-
-JwtFetcherOptions App::jwt_options() const {
-  JwtFetcherOptions options;
-  options.cache_max_size = static_cast<std::size_t>(config_.jwt_svid_cache_max_size);
-  options.cache_hit_timeout = config_.jwt_svid_cache_hit_timeout;
-  return options;
 }
 
 SyncerEvents App::syncer_events() {
@@ -226,42 +158,28 @@ SyncerEvents App::syncer_events() {
 void App::build_server_side() {
   const ServerAddress address{config_.server_address, static_cast<std::uint16_t>(config_.server_port)};
   links_.emplace(loop_, clock_, address, config_.trust_domain);
-  bundle_source_.emplace(*http_, bundle_options());
+  bundle_source_.emplace(*http_, bundle_source_options(config_));
+  NodeIdentityOptions identity = identity_options(config_);
+  identity.events = telemetry_->identity_events();
   identity_.emplace(loop_, clock_, *storage_, telemetry_->metered(catalog_->keys()), catalog_->node_attestor(),
-                    *bundle_source_, links_->attestation_channels(log_.with_subsystem("attestor")), identity_options(),
+                    *bundle_source_, links_->attestation_channels(log_.with_subsystem("attestor")), std::move(identity),
                     log_);
-  ServerClientOptions client_options;
-  client_options.use_sync_authorized_entries = config_.use_sync_authorized_entries;
   server_.emplace(loop_, links_->agent_channels(identity_->identity_provider(), identity_->authorities_provider()),
-                  client_options, log_.with_subsystem("manager"));
-  tokens_.emplace(loop_, clock_, *server_, jwt_options(), log_);
-  syncer_.emplace(loop_, clock_, *workers_, *server_, syncer_options(), syncer_events(), log_);
+                  server_client_options(config_), log_.with_subsystem("manager"));
+  tokens_.emplace(loop_, clock_, *server_, jwt_fetcher_options(config_), log_);
+  syncer_.emplace(loop_, clock_, *workers_, *server_, syncer_options(config_), syncer_events(), log_);
   telemetry_->collect_from(*syncer_, *tokens_, *identity_);
   life_.emplace(
       loop_, *identity_, *server_, *syncer_, catalog_->keys().survives_restart(), [this] { on_ready(); }, log_);
 }
 
 void App::build_workload_api() {
-  const RateLimitSettings& limits = config_.rate_limits;
-  limits_ = RateLimiter(clock_,
-                        {{kFetchX509SvidMethod, limits.fetch_x509_svid},
-                         {kFetchJwtSvidMethod, limits.fetch_jwt_svid},
-                         {kFetchX509BundlesMethod, limits.fetch_x509_bundles},
-                         {kFetchJwtBundlesMethod, limits.fetch_jwt_bundles},
-                         {kStreamSecretsMethod, limits.stream_secrets},
-                         {kFetchSecretsMethod, limits.fetch_secrets}},
-                        log_);
+  limits_ = RateLimiter(clock_, call_limits(config_), log_);
   limits_.on_refused([this](std::string_view method) { telemetry_->rate_limit_exceeded(method); });
-  WorkloadApi::Options options;
-  options.allow_unauthenticated_verifiers = config_.allow_unauthenticated_verifiers;
-  options.log_selectors = config_.log_selectors;
+  WorkloadApi::Options options = workload_api_options(config_);
   options.first_svid_seen = telemetry_->first_svid_seen();
   workload_api_.emplace(*callers_, *syncer_, limits_, clock_, std::move(options), log_);
-  JwtApi::Options jwt;
-  jwt.trust_domain = config_.trust_domain;
-  jwt.allowed_foreign_claims = config_.allowed_foreign_jwt_claims;
-  jwt.log_selectors = config_.log_selectors;
-  jwt_api_.emplace(*callers_, *syncer_, *tokens_, limits_, clock_, std::move(jwt), log_);
+  jwt_api_.emplace(*callers_, *syncer_, *tokens_, limits_, clock_, jwt_api_options(config_), log_);
 }
 
 void App::build_public_services() {
@@ -280,11 +198,7 @@ void App::build_public_services() {
     };
   }
   if (!config_.disable_sds_api) {
-    const SdsSettings& sds = config_.sds;
-    sds_.emplace(loop_, *callers_, *syncer_, limits_,
-                 SdsOptions{sds.default_svid_name, sds.default_bundle_name, sds.default_all_bundles_name,
-                            sds.disable_spiffe_cert_validation},
-                 log_);
+    sds_.emplace(loop_, *callers_, *syncer_, limits_, sds_options(config_), log_);
     sds_->add_to(table_);
   }
   build_health_listener(probe);
@@ -349,15 +263,8 @@ Result<void> App::build() {
 }
 
 void App::build_health_listener(const HealthProbe& probe) {
-  const HealthCheckSettings& settings = config_.health_checks;
-  if (!settings.listener_enabled) return;
-  HealthListenerOptions options;
-  options.bind_address = settings.bind_address;
-  options.bind_port = settings.bind_port;
-  options.live_path = settings.live_path;
-  options.ready_path = settings.ready_path;
-  options.apis_enabled = !config_.socket_path.empty();
-  health_listener_.emplace(loop_, clock_, std::move(options), probe, log_);
+  if (!config_.health_checks.listener_enabled) return;
+  health_listener_.emplace(loop_, clock_, health_listener_options(config_), probe, log_);
 }
 
 // The parts come later than the listener that asks for them.
