@@ -69,6 +69,11 @@ struct SdsApi::Stream {
     if (!ended) ended = std::move(status);
     changed.notify();
   }
+  // Apart from the coroutines, whose frames are there as long as the stream: a malformed request ends it.
+  [[gnu::noinline]] void take_request(runtime::BytesView message);
+  // What to send, or the status that ends the stream.
+  [[gnu::noinline]] Result<runtime::SharedBytes, Status> next_message();
+  [[gnu::noinline]] Status not_sent(const runtime::Error& error) const;
 
   ServerCall& call;
   CallLog log;
@@ -79,6 +84,37 @@ struct SdsApi::Stream {
   std::optional<Status> ended;
   runtime::TaskGroup tasks;
 };
+
+void SdsApi::Stream::take_request(runtime::BytesView message) {
+  std::optional<SdsRequest> request = SdsRequest::parse(message);
+  if (!request) {
+    Status status = status_text::malformed_stream_request();
+    log.error("Received error from stream secrets server", {{"error", status.text()}});
+    return end_with(std::move(status));
+  }
+  log_request(log, *request);
+  const std::string nonce = request->response_nonce;
+  const std::string version = request->version_info;
+  log_noted(log, machine.on_request(std::move(*request)), nonce, version);
+}
+
+Result<runtime::SharedBytes, Status> SdsApi::Stream::next_message() {
+  Result<SdsAnswer, Status> answer = machine.next();
+  if (!answer) {
+    log.error("Error building stream secrets response", {{"error", answer.error().text()}});
+    return std::move(answer.error());
+  }
+  if (log.enabled(LogLevel::kDebug)) {
+    log.debug("Sending StreamSecrets response",
+              {{"version_info", machine.version_info()}, {"nonce", answer->nonce}, {"count", answer->count}});
+  }
+  return std::move(answer->message);
+}
+
+Status SdsApi::Stream::not_sent(const runtime::Error& error) const {
+  log.error("Error sending secrets over stream", {{"error", error}});
+  return status_text::of_wait(error);
+}
 
 SdsApi::SdsApi(runtime::Loop& loop, CallerAttestor& callers, IdentitySource& identities, RateLimiter& limits,
                SdsOptions options, const runtime::Logger& log)
@@ -110,19 +146,13 @@ Task<SdsApi::Opened> SdsApi::open(ServerCall& call, CallLog log) {
 
 Task<void> SdsApi::read_requests(Stream& stream) {
   for (;;) {
-    Result<std::optional<Bytes>> message = co_await stream.call.receive();
-    if (!message) co_return stream.end_with(status_text::of_wait(message.error()));
-    if (!message->has_value()) co_return stream.end_with(Status::ok());  // half-closed
-    std::optional<SdsRequest> request = SdsRequest::parse(**message);
-    if (!request) {
-      Status status = status_text::malformed_stream_request();
-      stream.log.error("Received error from stream secrets server", {{"error", status.text()}});
-      co_return stream.end_with(std::move(status));
+    {
+      Result<std::optional<Bytes>> message = co_await stream.call.receive();
+      if (!message) co_return stream.end_with(status_text::of_wait(message.error()));
+      if (!message->has_value()) co_return stream.end_with(Status::ok());  // half-closed
+      stream.take_request(**message);
     }
-    log_request(stream.log, *request);
-    const std::string nonce = request->response_nonce;
-    const std::string version = request->version_info;
-    log_noted(stream.log, stream.machine.on_request(std::move(*request)), nonce, version);
+    if (stream.ended) co_return;
     while (stream.machine.wants_to_send()) {
       stream.changed.notify();
       Result<void> answered = co_await stream.sent.wait(Deadline::never(), stream.tasks.token());
@@ -147,21 +177,10 @@ Task<Status> SdsApi::send_responses(Stream& stream) {
       if (!woken) co_return status_text::of_wait(woken.error());
     }
     if (stream.ended) co_return *stream.ended;
-    Result<SdsAnswer, Status> answer = stream.machine.next();
-    if (!answer) {
-      stream.log.error("Error building stream secrets response", {{"error", answer.error().text()}});
-      co_return std::move(answer.error());
-    }
-    if (stream.log.enabled(LogLevel::kDebug)) {
-      stream.log.debug(
-          "Sending StreamSecrets response",
-          {{"version_info", stream.machine.version_info()}, {"nonce", answer->nonce}, {"count", answer->count}});
-    }
-    Result<void> sent = co_await stream.call.send(std::move(answer->message));
-    if (!sent) {
-      stream.log.error("Error sending secrets over stream", {{"error", sent.error()}});
-      co_return status_text::of_wait(sent.error());
-    }
+    Result<runtime::SharedBytes, Status> message = stream.next_message();
+    if (!message) co_return std::move(message.error());
+    Result<void> sent = co_await stream.call.send(std::move(*message));
+    if (!sent) co_return stream.not_sent(sent.error());
     stream.sent.notify();
   }
 }

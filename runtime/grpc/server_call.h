@@ -4,7 +4,7 @@
 #pragma once
 
 #include <coroutine>
-#include <deque>
+#include <list>
 #include <memory>
 
 #include "runtime/grpc/call.h"
@@ -40,7 +40,7 @@ class InboundCall final : public ServerCall {
 
   // Client-streaming and bidirectional calls only.
   struct Inbox {
-    std::deque<Bytes> messages;
+    std::list<Bytes> messages;   // takes no memory while it is empty
     std::size_t unconsumed = 0;  // bytes that the peer may not replace yet
     std::coroutine_handle<> receiver;
     bool closed = false;  // by the handler
