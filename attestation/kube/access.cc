@@ -130,8 +130,7 @@ Result<KubeAccessSource> find_kube_access(const Environment& environment, const 
   const std::string named = value("KUBECONFIG");
   if (named.find(':') != std::string::npos) {
     return Error(ErrorCode::kUnimplemented,
-                 "more than one file in KUBECONFIG is not available in this version of "
-                 "Steeple");
+                 "more than one file in KUBECONFIG is not available in this version of Steeple");
   }
   if (!named.empty()) return KubeAccessSource(named, environment, folder);
   const bool in_cluster = !value("KUBERNETES_SERVICE_HOST").empty() && !value("KUBERNETES_SERVICE_PORT").empty();

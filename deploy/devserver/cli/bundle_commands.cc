@@ -23,21 +23,12 @@ constexpr std::string_view kIdHelp = "SPIFFE ID of the trust domain";
 
 std::string bundle_line(const Bundle& bundle) { return to_json(bundle) + "\n"; }
 
-// {"results":[{"bundle":...,"status":...}]}, without the bundle where there is none.
-template <class Response>
-std::string results_line(const Response& response) {
-  std::vector<std::string> results;
-  for (const auto& result : response.results()) {
-    JsonObject object;
-    object.raw("status", to_json(result.status()));
-    if constexpr (requires { result.bundle(); }) {
-      if (result.has_bundle()) object.raw("bundle", to_json(result.bundle()));
-    } else {
-      object.text("trust_domain", result.trust_domain());
-    }
-    results.push_back(object.str());
-  }
-  return JsonObject().list("results", results).line();
+void add_bundle(JsonObject& object, const v1::BatchSetFederatedBundleResponse::Result& result) {
+  if (result.has_bundle()) object.raw("bundle", to_json(result.bundle()));
+}
+
+void add_trust_domain(JsonObject& object, const v1::BatchDeleteFederatedBundleResponse::Result& result) {
+  object.text("trust_domain", result.trust_domain());
 }
 
 Result<void> print_federated(const std::string& socket, const std::string& format, bool json, Terminal& terminal) {
@@ -79,7 +70,7 @@ Result<void> set_bundle(const std::string& socket, Bundle bundle, bool json, Ter
   if (response.results_size() != 1) return Error(ErrorCode::kMalformed, "failed to set federated bundle: no result");
   const auto& status = response.results(0).status();
   if (json) {
-    terminal.out(results_line(response));
+    terminal.out(results_line(response, add_bundle));
     return {};
   }
   if (status.code() != 0) {
@@ -166,7 +157,7 @@ int run_bundle_delete(const Words& arguments, Terminal& terminal) {
       return Error(ErrorCode::kMalformed, "failed to delete federated bundle: no result");
     const auto& result = response.results(0);
     if (command.json()) {
-      terminal.out(results_line(response));
+      terminal.out(results_line(response, add_trust_domain));
       return {};
     }
     if (result.status().code() != 0) {

@@ -60,22 +60,15 @@ Result<std::vector<FederationRelationship>> RelationshipFlags::read(Terminal& te
   return parse_relationships(text);
 }
 
-template <class Response>
-std::string results_line(const Response& response) {
-  std::vector<std::string> results;
-  for (const auto& result : response.results()) {
-    JsonObject object;
-    object.raw("status", to_json(result.status()));
-    if constexpr (requires { result.federation_relationship(); }) {
-      if (result.has_federation_relationship()) {
-        object.raw("federation_relationship", to_json(result.federation_relationship()));
-      }
-    } else {
-      object.text("trust_domain", result.trust_domain());
-    }
-    results.push_back(object.str());
+template <class Result>
+void add_relationship(JsonObject& object, const Result& result) {
+  if (result.has_federation_relationship()) {
+    object.raw("federation_relationship", to_json(result.federation_relationship()));
   }
-  return JsonObject().list("results", results).line();
+}
+
+void add_trust_domain(JsonObject& object, const v1::BatchDeleteFederationRelationshipResponse::Result& result) {
+  object.text("trust_domain", result.trust_domain());
 }
 
 // The server names a relationship only where it worked; of the others, what was asked for is shown.
@@ -114,7 +107,7 @@ int run_batch(std::string_view verb, std::string_view method, const Words& argum
     for (auto& one : relationships) *request.add_federation_relationships() = std::move(one);
     STEEPLE_TRY(response, runtime::with_context(call<Response>(socket, method, request), "request failed"));
     if (!command.json()) return print_results(request, response, verb, terminal);
-    terminal.out(results_line(response));
+    terminal.out(results_line(response, add_relationship<typename Response::Result>));
     return {};
   });
 }
@@ -187,7 +180,7 @@ int run_federation_delete(const Words& arguments, Terminal& terminal) {
                               std::string(kFailed)));
     if (response.results_size() != 1) return Error(ErrorCode::kMalformed, fmt::format("{}: no result", kFailed));
     if (command.json()) {
-      terminal.out(results_line(response));
+      terminal.out(results_line(response, add_trust_domain));
       return {};
     }
     const auto& result = response.results(0);

@@ -39,4 +39,17 @@ std::string to_json(const spire::api::types::Entry& entry);
 std::string to_json(const spire::api::types::Bundle& bundle);
 std::string to_json(const spire::api::types::FederationRelationship& relationship);
 
+// {"results":[{"status":...},...]} of a batch call's answer; `add(object, result)` adds what else a result has.
+template <class Response, class Add>
+std::string results_line(const Response& response, Add add) {
+  std::vector<std::string> results;
+  for (const auto& result : response.results()) {
+    JsonObject object;
+    object.raw("status", to_json(result.status()));
+    add(object, result);
+    results.push_back(object.str());
+  }
+  return JsonObject().list("results", results).line();
+}
+
 }  // namespace steeple::devserver

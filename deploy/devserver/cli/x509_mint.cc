@@ -67,9 +67,9 @@ Result<Minted> mint(const std::string& socket, const MintFlags& flags) {
   for (const std::string& der : response.svid().cert_chain()) {
     minted.svid += runtime::to_pem("CERTIFICATE", runtime::as_bytes(der));
   }
-  minted.key = key.to_pem();
   STEEPLE_TRY(roots, format_bundle(bundle, BundleFormat::kPem));
   minted.roots = std::move(roots);
+  minted.key = key.to_pem();  // last, so that no error leaves it behind
   return minted;
 }
 
@@ -106,8 +106,9 @@ int run_x509_mint(const Words& arguments, Terminal& terminal) {
     STEEPLE_TRY(minted, mint(socket, flags));
     Result<void> done;
     if (flags.write.empty()) {
-      terminal.out(
-          fmt::format("X509-SVID:\n{}\nPrivate key:\n{}\nRoot CAs:\n{}\n", minted.svid, minted.key, minted.roots));
+      terminal.out(fmt::format("X509-SVID:\n{}\nPrivate key:\n", minted.svid));
+      terminal.out(minted.key);
+      terminal.out(fmt::format("\nRoot CAs:\n{}\n", minted.roots));
     } else {
       done = write(minted, flags.write, terminal);
     }

@@ -9,6 +9,7 @@
 #include "runtime/task/task_group.h"
 #include "tests/fakes/fake_identity_source.h"
 #include "tests/fakes/fake_server_call.h"
+#include "tests/fakes/fixed_attestor.h"
 #include "tests/fakes/own_peer.h"
 #include "tests/fakes/test_authority.h"
 
@@ -18,26 +19,11 @@ using namespace steeple::tests;
 using envoy::service::discovery::v3::DiscoveryRequest;
 using envoy::service::discovery::v3::DiscoveryResponse;
 using steeple::attestation::Selectors;
-using steeple::attestation::WorkloadAttestor;
 using steeple::attestation::WorkloadEngine;
 using steeple::runtime::grpc::Status;
 using steeple::runtime::grpc::StatusCode;
 
 namespace {
-
-class FixedAttestor final : public WorkloadAttestor {
- public:
-  std::string_view name() const override { return "unix"; }
-  Task<Result<Selectors>> attest(const ProcessHandle&, Deadline, StopToken) override {
-    co_return Selectors({{"unix", "uid:3001"}});
-  }
-};
-
-WorkloadEngine::Attestors one_attestor() {
-  WorkloadEngine::Attestors attestors;
-  attestors.push_back(std::make_unique<FixedAttestor>());
-  return attestors;
-}
 
 Bytes encoded(const DiscoveryRequest& request) { return to_bytes(as_bytes(request.SerializeAsString())); }
 
@@ -56,7 +42,7 @@ DiscoveryResponse parsed(const Bytes& message) {
 }
 
 struct World {
-  World() : engine(loop, one_attestor(), log), callers(engine), identities(loop), peer(own_peer()) {
+  World() : engine(loop, one_attestor(attested), log), callers(engine), identities(loop), peer(own_peer()) {
     api.emplace(loop, callers, identities, limits, SdsOptions{}, log);
   }
   ~World() {
@@ -97,6 +83,7 @@ struct World {
 
   Loop loop;
   Logger log;
+  Result<Selectors> attested = Selectors({{"unix", "uid:3001"}});
   WorkloadEngine engine;
   CallerAttestor callers;
   FakeIdentitySource identities;

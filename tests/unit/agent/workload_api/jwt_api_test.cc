@@ -10,6 +10,7 @@
 #include "tests/fakes/fake_identity_source.h"
 #include "tests/fakes/fake_jwt_source.h"
 #include "tests/fakes/fake_server_call.h"
+#include "tests/fakes/fixed_attestor.h"
 #include "tests/fakes/own_peer.h"
 #include "tests/fakes/test_authority.h"
 
@@ -17,28 +18,11 @@ using namespace steeple::agent;
 using namespace steeple::runtime;
 using namespace steeple::tests;
 using steeple::attestation::Selectors;
-using steeple::attestation::WorkloadAttestor;
 using steeple::attestation::WorkloadEngine;
 using steeple::runtime::grpc::Status;
 using steeple::runtime::grpc::StatusCode;
 
 namespace {
-
-class FixedAttestor final : public WorkloadAttestor {
- public:
-  explicit FixedAttestor(const Result<Selectors>& answer) : answer_(answer) {}
-  std::string_view name() const override { return "unix"; }
-  Task<Result<Selectors>> attest(const ProcessHandle&, Deadline, StopToken) override { co_return answer_; }
-
- private:
-  const Result<Selectors>& answer_;
-};
-
-WorkloadEngine::Attestors one_attestor(const Result<Selectors>& answer) {
-  WorkloadEngine::Attestors attestors;
-  attestors.push_back(std::make_unique<FixedAttestor>(answer));
-  return attestors;
-}
 
 struct World {
   explicit World(std::vector<std::string> foreign_claims = {})

@@ -1,125 +1,11 @@
 #include "agent/workload_api/workload_api.h"
 
-#include <unistd.h>
-
-#include <catch2/catch.hpp>
-#include <deque>
-#include <fstream>
-#include <iterator>
-
-#include "runtime/os/procfs.h"
 #include "runtime/task/blocking.h"
-#include "runtime/task/task_group.h"
 #include "spiffe/workload/workload.pb.h"
-#include "tests/fakes/fake_identity_source.h"
-#include "tests/fakes/fake_server_call.h"
-#include "tests/fakes/own_peer.h"
-#include "tests/fakes/test_authority.h"
+#include "tests/unit/agent/workload_api/workload_api_world.h"
 
-using namespace steeple::agent;
-using namespace steeple::runtime;
 using namespace steeple::tests;
-using steeple::attestation::Selectors;
-using steeple::attestation::WorkloadAttestor;
-using steeple::attestation::WorkloadEngine;
-using steeple::runtime::grpc::ServerCall;
-using steeple::runtime::grpc::Status;
-using steeple::runtime::grpc::StatusCode;
-
-namespace {
-
-class FixedAttestor final : public WorkloadAttestor {
- public:
-  explicit FixedAttestor(const Result<Selectors>& answer) : answer_(answer) {}
-  std::string_view name() const override { return "unix"; }
-  Task<Result<Selectors>> attest(const ProcessHandle&, Deadline, StopToken) override { co_return answer_; }
-
- private:
-  const Result<Selectors>& answer_;
-};
-
-WorkloadEngine::Attestors one_attestor(const Result<Selectors>& answer) {
-  WorkloadEngine::Attestors attestors;
-  attestors.push_back(std::make_unique<FixedAttestor>(answer));
-  return attestors;
-}
-
-// A peer that is not the agent itself: the shell that started the test, say.
-Peer other_peer() {
-  pid_t parent = ::getppid();
-  Peer own = own_peer();
-  std::ifstream stat("/proc/" + std::to_string(parent) + "/stat");
-  std::string text((std::istreambuf_iterator<char>(stat)), {});
-  auto start = parse_proc_stat_start_time(text);
-  return Peer(PeerCredentials{parent, own.credentials().uid, own.credentials().gid}, FileDescriptor(),
-              start.value_or(0));
-}
-
-struct World {
-  explicit World(WorkloadApi::Options options = {})
-      : log(make_string_sink(&lines), LogLevel::kDebug, LogFormat::kDefault),
-        engine(loop, one_attestor(attested), log),
-        callers(engine),
-        identities(loop),
-        api(callers, identities, limits, clock, std::move(options), log),
-        peer(other_peer()) {}
-  ~World() { finish(); }
-
-  FakeServerCall& call(std::string_view path, bool header = true) {
-    calls.push_back(std::make_unique<FakeServerCall>(loop, std::string(path), &peer));
-    if (header) calls.back()->add_metadata("workload.spiffe.io", "true");
-    return *calls.back();
-  }
-  void start(FakeServerCall& started) {
-    statuses.emplace_back();
-    group.spawn(serve(started, statuses.size() - 1));
-    settle();
-  }
-  Task<void> serve(FakeServerCall& served, std::size_t slot) {
-    bool svid = served.path() == kFetchX509SvidMethod;
-    Status status = svid ? co_await api.fetch_x509_svid(served) : co_await api.fetch_x509_bundles(served);
-    statuses[slot] = std::move(status);
-  }
-  void settle() {
-    loop.io().restart();
-    loop.io().poll();
-  }
-  void finish() {
-    for (auto& open : calls) open->cancel(StopReason::kPeerGone);
-    for (int i = 0; i < 10; ++i) settle();
-    CHECK(group.size() == 0);
-  }
-  bool logged(std::string_view text) const { return lines.find(text) != std::string::npos; }
-
-  Loop loop;
-  SystemClock clock;
-  std::string lines;
-  Logger log;
-  Result<Selectors> attested = Selectors({{"unix", "uid:3001"}});
-  WorkloadEngine engine;
-  CallerAttestor callers;
-  FakeIdentitySource identities;
-  RateLimiter limits;
-  WorkloadApi api;
-  Peer peer;
-  TestAuthority authority{"example.org"};
-  std::vector<std::unique_ptr<FakeServerCall>> calls;
-  std::deque<std::optional<Status>> statuses;
-  TaskGroup group{loop};
-};
-
-X509SVIDResponse parsed(const Bytes& message) {
-  X509SVIDResponse response;
-  REQUIRE(response.ParseFromArray(message.data(), static_cast<int>(message.size())));
-  return response;
-}
-X509BundlesResponse parsed_bundles(const Bytes& message) {
-  X509BundlesResponse response;
-  REQUIRE(response.ParseFromArray(message.data(), static_cast<int>(message.size())));
-  return response;
-}
-
-}  // namespace
+using World = WorkloadApiWorld;
 
 TEST_CASE("FetchX509SVID sends the caller's identities, and each later update") {
   World world;
@@ -127,7 +13,7 @@ TEST_CASE("FetchX509SVID sends the caller's identities, and each later update") 
   FakeServerCall& call = world.call(kFetchX509SvidMethod);
   world.start(call);
   REQUIRE(call.sent().size() == 1);
-  X509SVIDResponse first = parsed(call.sent()[0]);
+  X509SVIDResponse first = parsed<X509SVIDResponse>(call.sent()[0]);
   REQUIRE(first.svids_size() == 1);
   CHECK(first.svids(0).spiffe_id() == "spiffe://example.org/workload/one");
   CHECK_FALSE(first.svids(0).x509_svid().empty());
@@ -273,8 +159,8 @@ TEST_CASE("A slow reader gets the newest update") {
   call.read_again();
   for (int i = 0; i < 5; ++i) world.settle();
   REQUIRE(call.sent().size() == 2);
-  CHECK(parsed(call.sent()[0]).svids(0).spiffe_id() == "spiffe://example.org/first");
-  CHECK(parsed(call.sent()[1]).svids(0).spiffe_id() == "spiffe://example.org/fourth");
+  CHECK(parsed<X509SVIDResponse>(call.sent()[0]).svids(0).spiffe_id() == "spiffe://example.org/first");
+  CHECK(parsed<X509SVIDResponse>(call.sent()[1]).svids(0).spiffe_id() == "spiffe://example.org/fourth");
 }
 
 TEST_CASE("Streams with the same update share one encoding, and keep none while they wait") {
@@ -297,7 +183,7 @@ TEST_CASE("Entries that lose their hint are left out, with a warning") {
                                                      world.authority.identity("c", "/free", "", 300)}));
   FakeServerCall& call = world.call(kFetchX509SvidMethod);
   world.start(call);
-  X509SVIDResponse response = parsed(call.sent().at(0));
+  X509SVIDResponse response = parsed<X509SVIDResponse>(call.sent().at(0));
   REQUIRE(response.svids_size() == 2);
   CHECK(response.svids(0).spiffe_id() == "spiffe://example.org/old");
   CHECK(response.svids(1).spiffe_id() == "spiffe://example.org/free");
@@ -313,65 +199,6 @@ TEST_CASE("An agent without its first sync answers with the reason") {
   CHECK(world.statuses[0]->code() == StatusCode::kUnavailable);
   CHECK(world.statuses[0]->message() == "waiting for the first sync with the server");
   CHECK(world.logged("msg=\"Subscribe to cache changes failed\""));
-}
-
-TEST_CASE("FetchX509Bundles sends own and federated bundles, and only what changed") {
-  World world;
-  TestAuthority partner("partner.test");
-  auto partner_bundle = partner.bundle();
-  auto identity = world.authority.identity("1", "/a");
-  auto own = world.authority.bundle();
-  auto update = [&](std::vector<SharedBundle> federated) {
-    return std::make_shared<const WorkloadUpdate>(std::vector<Identity>{identity}, own, std::move(federated));
-  };
-  world.identities.set_first(update({partner_bundle}));
-  FakeServerCall& call = world.call(kFetchX509BundlesMethod);
-  world.start(call);
-  REQUIRE(call.sent().size() == 1);
-  X509BundlesResponse first = parsed_bundles(call.sent()[0]);
-  CHECK(first.bundles().size() == 2);
-  CHECK_FALSE(first.bundles().at("spiffe://example.org").empty());
-  CHECK_FALSE(first.bundles().at("spiffe://partner.test").empty());
-  CHECK(first.crl_size() == 0);
-  world.identities.push(update({partner_bundle}));
-  world.settle();
-  CHECK(call.sent().size() == 1);
-  world.identities.push(update({partner.bundle()}));  // another object, the same content
-  world.settle();
-  CHECK(call.sent().size() == 1);
-  world.identities.push(update({}));
-  world.settle();
-  REQUIRE(call.sent().size() == 2);
-  CHECK(parsed_bundles(call.sent()[1]).bundles().size() == 1);
-  world.identities.push(
-      std::make_shared<const WorkloadUpdate>(std::vector<Identity>(), own, std::vector<SharedBundle>()));
-  world.settle();
-  CHECK(*world.statuses[0] == Status(StatusCode::kPermissionDenied, "no identity issued"));
-}
-
-TEST_CASE("FetchX509Bundles tells unauthenticated verifiers the own trust domain only") {
-  WorkloadApi::Options options;
-  options.allow_unauthenticated_verifiers = true;
-  World world(options);
-  TestAuthority partner("partner.test");
-  world.identities.set_first(world.authority.update({}, {partner.bundle()}));
-  FakeServerCall& call = world.call(kFetchX509BundlesMethod);
-  world.start(call);
-  REQUIRE(call.sent().size() == 1);
-  X509BundlesResponse response = parsed_bundles(call.sent()[0]);
-  CHECK(response.bundles().size() == 1);
-  CHECK(response.bundles().count("spiffe://example.org") == 1);
-  CHECK_FALSE(world.statuses[0]);
-}
-
-TEST_CASE("FetchX509Bundles without an own bundle is Unavailable") {
-  WorkloadApi::Options options;
-  options.allow_unauthenticated_verifiers = true;
-  World world(options);
-  world.identities.set_first(
-      std::make_shared<const WorkloadUpdate>(std::vector<Identity>(), nullptr, std::vector<SharedBundle>()));
-  world.start(world.call(kFetchX509BundlesMethod));
-  CHECK(*world.statuses[0] == Status(StatusCode::kUnavailable, "could not serialize response: bundle not available"));
 }
 
 TEST_CASE("Rate limits are charged after attestation, and the agent itself is exempt") {
