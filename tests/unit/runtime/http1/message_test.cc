@@ -71,6 +71,17 @@ TEST_CASE("A chunked body is put together") {
         "abc");
 }
 
+TEST_CASE("A chunked body comes a byte at a time") {
+  HttpRequestReader reader({});
+  const std::string request = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nab\r\n0\r\nA: b\r\n\r\n";
+  for (std::size_t i = 0; i + 1 < request.size(); ++i) {
+    const Fed fed = reader.feed(as_bytes(std::string_view(request).substr(i, 1)));
+    REQUIRE(fed);
+    REQUIRE_FALSE(*fed);
+  }
+  CHECK(whole(reader, "\n").body == "ab");
+}
+
 TEST_CASE("What is no HTTP, and what is too large, is refused") {
   HttpMessageLimits small;
   small.header_bytes_max = 200;
