@@ -109,6 +109,24 @@ std::string to_hex(BytesView bytes) {
   return out;
 }
 
+Result<Bytes> hex_decode(std::string_view text) {
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  };
+  if (text.size() % 2 != 0) return Error(ErrorCode::kMalformed, "encoding/hex: odd length hex string");
+  Bytes out;
+  out.reserve(text.size() / 2);
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    const int high = digit(text[i]);
+    const int low = digit(text[i + 1]);
+    if (high < 0 || low < 0) return Error(ErrorCode::kMalformed, "encoding/hex: invalid byte");
+    out.push_back(static_cast<std::uint8_t>(high << 4 | low));
+  }
+  return out;
+}
+
 std::string base64_encode(BytesView bytes) { return encode(bytes, kStandard, true); }
 std::string base64url_encode(BytesView bytes) { return encode(bytes, kUrl, false); }
 Result<Bytes> base64_decode(std::string_view text) { return decode(text, kStandardReverse, true); }

@@ -68,3 +68,9 @@ TEST_CASE("The first DER element must be whole") {
   CHECK_FALSE(der::first_element_size(Bytes{0x30, 0x80, 0, 0}));  // indefinite length
   CHECK_FALSE(der::first_element_size(Bytes{0x30, 0x85, 0, 0, 0, 0, 1, 0}));
 }
+
+TEST_CASE("hexadecimal: either case is read, nothing else") {
+  CHECK(hex_decode("00fFA9").value() == Bytes{0x00, 0xff, 0xa9});
+  CHECK(hex_decode("").value().empty());
+  for (const char* bad : {"0", "0g", "g0", "0 ", "0x"}) CHECK(hex_decode(bad).error().code() == ErrorCode::kMalformed);
+}
