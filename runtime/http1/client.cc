@@ -21,6 +21,14 @@ std::string place_of(const HttpRequest& request) {
 
 }  // namespace
 
+std::vector<std::string> HttpResponse::header(std::string_view name) const {
+  std::vector<std::string> found;
+  for (const auto& [key, value] : headers) {
+    if (key == name) found.push_back(value);
+  }
+  return found;
+}
+
 HttpClient::HttpClient(Loop& loop, WorkerPool& workers) : loop_(loop), workers_(workers) {}
 HttpClient::~HttpClient() = default;
 

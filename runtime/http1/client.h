@@ -23,6 +23,7 @@ namespace steeple::runtime {
 
 inline constexpr std::size_t kHttpBodyMaxDefault = 4 * 1024 * 1024;
 inline constexpr std::size_t kHttpRefusalBodyMax = 64 * 1024;  // kept of an answer that a sink does not get
+inline constexpr std::size_t kHttpHeaderBytesMax = 64 * 1024;  // kept of an answer's headers; more are passed over
 inline constexpr int kHttpRedirectsMax = 10;
 inline constexpr std::size_t kHttpIdleConnectionsMax = 4;
 
@@ -58,6 +59,7 @@ struct HttpRequest {
   bool plain_http = false;             // allows http:// over TCP
   bool use_proxy = true;
   bool follow_redirects = true;
+  bool keep_headers = false;
   std::chrono::milliseconds connect_timeout{0};  // 0: only the deadline counts
   std::size_t body_size_max = kHttpBodyMaxDefault;
   HttpBodySink sink;  // when set, gets the body of a 200 answer instead of HttpResponse::body
@@ -67,6 +69,10 @@ struct HttpResponse {
   int status_code = 0;
   std::string status;  // "404 Not Found"
   std::string body;    // cut at kHttpRefusalBodyMax where a sink was given
+  // Of the last answer, where they were asked for; names in lower case.
+  std::vector<std::pair<std::string, std::string>> headers;
+
+  std::vector<std::string> header(std::string_view name) const;  // name in lower case; in order
 };
 
 // Any complete answer is a value, whatever its status. kDeadline, kCancelled, kLimit (body too large), kUnavailable

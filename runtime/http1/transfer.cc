@@ -50,7 +50,7 @@ std::size_t HttpClient::Transfer::on_body(char* data, std::size_t size, std::siz
 }
 
 void HttpClient::Transfer::take_header(std::string_view line) {
-  if (!line.starts_with("HTTP/")) return;
+  if (!line.starts_with("HTTP/")) return keep_header(line);
   // The first line of an answer; a redirect's is replaced by the next one.
   std::size_t space = line.find(' ');
   std::string_view status = space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
@@ -59,7 +59,23 @@ void HttpClient::Transfer::take_header(std::string_view line) {
   response.status_code = 0;
   std::from_chars(status.data(), status.data() + status.size(), response.status_code);
   response.body.clear();
+  response.headers.clear();
+  header_bytes = 0;
   received = 0;
+}
+
+void HttpClient::Transfer::keep_header(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  if (!request.keep_headers || colon == std::string_view::npos || line.size() > kHttpHeaderBytesMax - header_bytes) {
+    return;
+  }
+  header_bytes += line.size();
+  std::string name(line.substr(0, colon));
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::string_view value = line.substr(colon + 1);
+  value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
+  value = value.substr(0, value.find_last_not_of(" \t\r\n") + 1);
+  response.headers.emplace_back(std::move(name), value);
 }
 
 bool HttpClient::Transfer::take_body(std::string_view piece) {

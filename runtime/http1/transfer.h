@@ -40,6 +40,7 @@ struct HttpClient::Transfer {
   std::atomic<bool> stopped{false};
   HttpResponse response;
   std::size_t received = 0;
+  std::size_t header_bytes = 0;
   bool too_large = false;
   bool cut = false;              // an answer that the sink does not get was longer than what is kept
   std::optional<Error> refused;  // by the sink, or by the verifier
@@ -53,6 +54,7 @@ struct HttpClient::Transfer {
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* transfer);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* transfer);
   void take_header(std::string_view line);
+  void keep_header(std::string_view line);
   bool take_body(std::string_view piece);
   Result<void> set_headers();
   void set_method();

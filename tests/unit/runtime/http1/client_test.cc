@@ -117,6 +117,26 @@ TEST_CASE("Any status is an answer") {
   CHECK(answer->status == "404 Not Found");
 }
 
+TEST_CASE("Headers are kept where they are asked for, each of a repeated one") {
+  LocalBench bench;
+  const std::string answer =
+      "HTTP/1.1 401 No\r\nWWW-Authenticate:  Basic a \r\nContent-Length: 0\r\nwww-authenticate: b\r\n\r\n";
+  HttpRequest request = to("http://h/");
+  request.keep_headers = true;
+  auto kept = bench.get(request, answer);
+  REQUIRE(kept);
+  CHECK(kept->header("www-authenticate") == std::vector<std::string>{"Basic a", "b"});
+  CHECK(kept->header("location").empty());
+  request.keep_headers = false;
+  CHECK(bench.get(request, answer)->headers.empty());
+  request.keep_headers = true;
+  auto bounded = bench.get(
+      request, "HTTP/1.1 200 OK\r\nX: " + std::string(kHttpHeaderBytesMax, 'x') + "\r\nContent-Length: 0\r\n\r\n");
+  REQUIRE(bounded);
+  CHECK(bounded->header("x").empty());
+  CHECK(bounded->header("content-length").size() == 1);
+}
+
 TEST_CASE("A body above the limit is refused") {
   LocalBench bench;
   HttpRequest request = to("http://h/");
