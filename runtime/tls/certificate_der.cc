@@ -27,7 +27,19 @@ std::uint8_t attribute_number(NameAttribute::Type type) {
   return 3;
 }
 
-// All extensions used here are 2.5.29.N.
+}  // namespace
+
+Bytes encode_name(const std::vector<NameAttribute>& attributes) {
+  Bytes names;
+  for (const NameAttribute& attribute : attributes) {
+    const std::uint8_t oid[] = {der::kOid, 3, 0x55, 0x04, attribute_number(attribute.type)};
+    Bytes pair = der::element(der::kSequence, {BytesView(oid), der::text(attribute.value)});
+    Bytes set = der::element(der::kSet, pair);
+    names.insert(names.end(), set.begin(), set.end());
+  }
+  return der::element(der::kSequence, names);
+}
+
 std::uint8_t extension_number(Extension extension) {
   switch (extension) {
     case Extension::kSubjectKeyId:
@@ -44,19 +56,6 @@ std::uint8_t extension_number(Extension extension) {
       return 37;
   }
   return 14;
-}
-
-}  // namespace
-
-Bytes encode_name(const std::vector<NameAttribute>& attributes) {
-  Bytes names;
-  for (const NameAttribute& attribute : attributes) {
-    const std::uint8_t oid[] = {der::kOid, 3, 0x55, 0x04, attribute_number(attribute.type)};
-    Bytes pair = der::element(der::kSequence, {BytesView(oid), der::text(attribute.value)});
-    Bytes set = der::element(der::kSet, pair);
-    names.insert(names.end(), set.begin(), set.end());
-  }
-  return der::element(der::kSequence, names);
 }
 
 Bytes encode_extension(Extension extension, bool critical, BytesView value) {

@@ -14,6 +14,7 @@ enum class Extension {
   kExtendedKeyUsage
 };
 
+std::uint8_t extension_number(Extension extension);  // N of its object identifier, 2.5.29.N
 Bytes encode_name(const std::vector<NameAttribute>& attributes);
 Bytes encode_extension(Extension extension, bool critical, BytesView value);
 BytesView signature_algorithm(SignatureScheme scheme);  // the AlgorithmIdentifier

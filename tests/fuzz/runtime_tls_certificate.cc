@@ -1,5 +1,7 @@
-// DER: certificates, chains, CSRs, private and public keys, ECDSA signatures.
+// DER: certificates, chains, CSRs, private and public keys, ECDSA signatures. What read_plain_leaf reads, OpenSSL reads
+// as the same.
 #include "runtime/tls/csr.h"
+#include "runtime/tls/plain_leaf.h"
 #include "runtime/tls/public_key.h"
 #include "runtime/tls/x509.h"
 
@@ -14,6 +16,17 @@ void use_certificate(const Certificate& certificate) {
   static_cast<void>(verify_chain(certificate, {certificate}, {certificate}, certificate.not_after()));
 }
 
+// The public key is the caller's to compare: one that OpenSSL does not know is no key of ours.
+void compare_plain_leaf(BytesView input) {
+  const auto plain = read_plain_leaf(input);
+  if (!plain || !public_key_info(plain->public_key)) return;
+  const auto whole = Certificate::parse(input);
+  if (!whole || whole->is_ca() || (whole->key_usage().value_or(0) & (kKeyCertSign | kCrlSign))) __builtin_trap();
+  if (whole->uri_sans() != std::vector<std::string>{plain->uri}) __builtin_trap();
+  if (whole->not_before() != plain->not_before || whole->not_after() != plain->not_after) __builtin_trap();
+  if (!same_public_key(whole->public_key(), plain->public_key)) __builtin_trap();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -22,6 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const Certificate& certificate : *chain) use_certificate(certificate);
     if (concatenate(*chain) != to_bytes(input)) __builtin_trap();
   }
+  compare_plain_leaf(input);
   static_cast<void>(parse_csr(input));
   if (auto key = PrivateKey::from_pkcs8(input)) {
     if (!PrivateKey::from_pkcs8(key->to_pkcs8().view())) __builtin_trap();

@@ -4,6 +4,7 @@
 
 #include "agent/spiffe/x509_svid.h"
 #include "agent/storage/agent_data.h"
+#include "runtime/tls/plain_leaf.h"
 
 using namespace steeple::agent;
 
@@ -29,4 +30,15 @@ TEST_CASE("The stock agent's agent-data.json is read, and written back byte for 
   CHECK_FALSE(data->bootstrap.start_time);
   CHECK(data->bootstrap.connection_attempts == 0);
   CHECK(format_agent_data(*data) == json);
+}
+
+TEST_CASE("A leaf that the stock server signed is of the plain profile") {
+  auto data = parse_agent_data(read("agent-data.json"));
+  REQUIRE(data);
+  const steeple::runtime::Certificate& leaf = data->svid.front();
+  const auto plain = steeple::runtime::read_plain_leaf(leaf.der());
+  REQUIRE(plain);
+  CHECK(leaf.uri_sans() == std::vector<std::string>{plain->uri});
+  CHECK(leaf.not_before() == plain->not_before);
+  CHECK(leaf.not_after() == plain->not_after);
 }
