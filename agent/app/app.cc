@@ -1,7 +1,6 @@
 #include "agent/app/app.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "agent/app/admin_side.h"
@@ -20,6 +19,7 @@
 #include "agent/workload_api/workload_api.h"
 #include "runtime/grpc/reflection.h"
 #include "runtime/loop/signals.h"
+#include "runtime/os/descriptor_table.h"
 #include "runtime/os/heap.h"
 #include "runtime/os/umask.h"
 #include "runtime/task/blocking.h"
@@ -105,17 +105,10 @@ class App {
   bool ready_ = false;
 };
 
-// As many descriptors as the hard limit allows: each open stream holds two.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 Result<void> App::prepare_process() {
   runtime::limit_heap_arenas();
-  raise_descriptor_limit();
+  runtime::raise_descriptor_limit();  // each open stream holds two
+  runtime::reserve_descriptors(runtime::kDescriptorsReserved);
   if (!config_.socket_path.empty()) {
     STEEPLE_CHECK(prepare_socket_directory(config_.socket_path, "spire agent UDS", log_));
   }

@@ -1,0 +1,29 @@
+#include "runtime/os/descriptor_table.h"
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "runtime/os/file_descriptor.h"
+
+namespace steeple::runtime {
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// The kernel makes the table large enough for the number that is asked for. Where that fails the table grows later.
+void reserve_descriptors(unsigned count) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const auto last = static_cast<int>(std::min<rlim_t>(count, limit.rlim_cur)) - 1;
+  const FileDescriptor any(::eventfd(0, EFD_CLOEXEC));
+  if (any && last > any.get()) FileDescriptor(::fcntl(any.get(), F_DUPFD_CLOEXEC, last));
+}
+
+}  // namespace steeple::runtime
