@@ -6,8 +6,8 @@
 #include <array>
 
 #include "agent/spiffe/json_text.h"
-#include "agent/storage/go_time.h"
 #include "runtime/core/go_text.h"
+#include "runtime/core/go_time.h"
 #include "runtime/tls/encoding.h"
 
 namespace steeple::agent {
@@ -52,7 +52,7 @@ Result<void> read_bootstrap(BootstrapState& state, std::string_view name, dom::e
   } else if (same_member(name, "bootstrap_start_time")) {
     std::string_view text;
     if (value.get(text) != simdjson::SUCCESS) return wrong_type(name);
-    STEEPLE_TRY(time, with_context(parse_rfc3339(text), "bootstrap_start_time"));
+    STEEPLE_TRY(time, with_context(runtime::parse_rfc3339(text), "bootstrap_start_time"));
     state.start_time = time;
   } else if (same_member(name, "connection_attempts")) {
     if (value.get(state.connection_attempts) != simdjson::SUCCESS) return wrong_type(name);
@@ -108,7 +108,8 @@ Result<AgentData> parse_agent_data(std::string_view json) {
 
 std::string format_agent_data(const AgentData& data) {
   const BootstrapState& state = data.bootstrap;
-  std::string start_time = state.start_time ? runtime::rfc3339_nano(*state.start_time) : std::string(kZeroTime);
+  std::string start_time =
+      state.start_time ? runtime::rfc3339_nano(*state.start_time) : std::string(runtime::kZeroTime);
   return fmt::format(R"({{"svid":{},"bundle":{},"reattestable":{},"bootstrap_use":{},)"
                      R"("bootstrap_start_time":"{}","connection_attempts":{}}})",
                      certificate_list(data.svid), certificate_list(data.bundle), data.reattestable,

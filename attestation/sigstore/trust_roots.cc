@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "attestation/sigstore/tuf/tuf_repository.h"
 #include "runtime/os/file.h"
 #include "runtime/tls/x509.h"
 
@@ -14,9 +15,11 @@ namespace {
 
 using runtime::Bytes;
 using runtime::BytesView;
+using runtime::Deadline;
 using runtime::Error;
 using runtime::ErrorCode;
 using runtime::Result;
+using runtime::StopToken;
 using runtime::Task;
 
 using PublicKey = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
@@ -44,44 +47,87 @@ bool is_usable(EVP_PKEY* key) {
   return type == EVP_PKEY_EC || type == EVP_PKEY_RSA || type == EVP_PKEY_ED25519;
 }
 
-std::optional<std::string> named_file(const Environment& environment, const char* variable) {
-  std::optional<std::string> path = environment(variable);
-  if (path && path->empty()) path.reset();
-  return path;
+// The repository is loaded when something of it is wanted, and once.
+class Sources {
+ public:
+  Sources(const Environment& environment, runtime::HttpClient& http, Deadline deadline, StopToken stop,
+          const runtime::Logger& log)
+      : environment_(environment), http_(http), deadline_(deadline), stop_(stop), log_(log) {}
+
+  std::optional<std::string> named_file(const char* variable) const {
+    std::optional<std::string> path = environment_(variable);
+    if (path && path->empty()) path.reset();
+    return path;
+  }
+
+  Task<Result<TufRepository*>> repository() {
+    if (!repository_) {
+      TufRepository loaded(http_, tuf_settings(environment_), log_);
+      STEEPLE_CO_CHECK(co_await loaded.load(std::chrono::system_clock::now(), deadline_, stop_));
+      repository_.emplace(std::move(loaded));
+    }
+    co_return &*repository_;
+  }
+
+ private:
+  const Environment& environment_;
+  runtime::HttpClient& http_;
+  Deadline deadline_;
+  StopToken stop_;
+  const runtime::Logger& log_;
+  std::optional<TufRepository> repository_;
+};
+
+Task<Result<std::vector<std::string>>> fulcio_texts(Sources& sources) {
+  std::vector<std::string> texts;
+  if (const auto path = sources.named_file(kFulcioRootVariable)) {
+    STEEPLE_CO_TRY(pem,
+                   runtime::with_context(runtime::read_file(*path, kRootFileBytesMax), "error reading root PEM file"));
+    texts.push_back(std::move(pem));
+    co_return texts;
+  }
+  STEEPLE_CO_TRY(repository, runtime::with_context(co_await sources.repository(), "initializing tuf"));
+  STEEPLE_CO_TRY(targets, runtime::with_context(repository->targets("fulcio", {"fulcio.crt.pem", "fulcio_v1.crt.pem",
+                                                                               "fulcio_intermediate_v1.crt.pem"}),
+                                                "error getting targets"));
+  for (TufTargetFile& target : targets) texts.push_back(std::move(target.bytes));
+  co_return texts;
 }
 
-Error not_named(const char* variable) {
-  return Error(
-      ErrorCode::kFailedPrecondition,
-      fmt::format("{} is not set: this version of Steeple takes the trust roots of sigstore from the files that "
-                  "{}, {} and {} name",
-                  variable, kFulcioRootVariable, kRekorKeyVariable, kCtLogKeyVariable));
-}
-
-Result<void> load_fulcio(const Environment& environment, TrustMaterial& material) {
-  const std::optional<std::string> path = named_file(environment, kFulcioRootVariable);
-  if (!path) return not_named(kFulcioRootVariable);
-  STEEPLE_TRY(pem, runtime::with_context(runtime::read_file(*path, kRootFileBytesMax), "error reading root PEM file"));
-  STEEPLE_CHECK(add_fulcio_certificates(pem, material));
-  if (!material.fulcio_roots.empty()) return {};
-  return Error(ErrorCode::kFailedPrecondition, "none of the Fulcio roots have been found");
+Task<Result<void>> load_fulcio(Sources& sources, TrustMaterial& material) {
+  STEEPLE_CO_TRY(texts, co_await fulcio_texts(sources));
+  for (const std::string& pem : texts) STEEPLE_CO_CHECK(add_fulcio_certificates(pem, material));
+  if (!material.fulcio_roots.empty()) co_return Result<void>();
+  co_return Error(ErrorCode::kFailedPrecondition, "none of the Fulcio roots have been found");
 }
 
 struct LogSource {
   const char* variable;
+  const char* usage;     // of the repository's targets
+  const char* fallback;  // a target's name
   const char* reading;
   const char* adding;
 };
-constexpr LogSource kRekor{kRekorKeyVariable, "error reading alternate Rekor public key file", "AddRekorPubKey"};
-constexpr LogSource kCtLog{kCtLogKeyVariable, "error reading alternate CTLog public key file", "AddCTLogPubKey"};
+constexpr LogSource kRekor{kRekorKeyVariable, "rekor", "rekor.pub", "error reading alternate Rekor public key file",
+                           "AddRekorPubKey"};
+constexpr LogSource kCtLog{kCtLogKeyVariable, "ctfe", "ctfe.pub", "error reading alternate CTLog public key file",
+                           "AddCTLogPubKey"};
 
-Result<void> load_log(const Environment& environment, const LogSource& source, std::vector<LogKey>& keys) {
-  const std::optional<std::string> path = named_file(environment, source.variable);
-  if (!path) return not_named(source.variable);
-  STEEPLE_TRY(pem, runtime::with_context(runtime::read_file(*path, kLogKeyFileBytesMax), source.reading));
-  STEEPLE_TRY(key, runtime::with_context(parse_log_key(pem), source.adding));
-  keys.push_back(std::move(key));
-  return {};
+Task<Result<void>> load_log(Sources& sources, const LogSource& source, std::vector<LogKey>& keys) {
+  std::vector<TufTargetFile> files;
+  if (const auto path = sources.named_file(source.variable)) {
+    STEEPLE_CO_TRY(pem, runtime::with_context(runtime::read_file(*path, kLogKeyFileBytesMax), source.reading));
+    files.push_back({*path, std::move(pem), true});
+  } else {
+    STEEPLE_CO_TRY(repository, co_await sources.repository());
+    STEEPLE_CO_TRY(targets, repository->targets(source.usage, {source.fallback}));
+    files = std::move(targets);
+  }
+  for (const TufTargetFile& file : files) {
+    STEEPLE_CO_TRY(key, runtime::with_context(parse_log_key(file.bytes, file.active), source.adding));
+    keys.push_back(std::move(key));
+  }
+  co_return Result<void>();
 }
 
 }  // namespace
@@ -121,18 +167,17 @@ Task<Result<TrustMaterial>> load_trust_material(const SigstoreConfig& config, En
                                                 runtime::HttpClient& http, runtime::Deadline deadline,
                                                 runtime::StopToken stop, const runtime::Logger& log) {
   TrustMaterial material;
-  STEEPLE_CO_CHECK(runtime::with_context(load_fulcio(environment, material), "failed to get fulcio root certificates"));
+  Sources sources(environment, http, deadline, stop, log);
+  STEEPLE_CO_CHECK(
+      runtime::with_context(co_await load_fulcio(sources, material), "failed to get fulcio root certificates"));
   if (!config.ignore_tlog) {
-    STEEPLE_CO_CHECK(
-        runtime::with_context(load_log(environment, kRekor, material.rekor_keys), "failed to get rekor public keys"));
+    STEEPLE_CO_CHECK(runtime::with_context(co_await load_log(sources, kRekor, material.rekor_keys),
+                                           "failed to get rekor public keys"));
   }
   if (!config.ignore_sct) {
-    STEEPLE_CO_CHECK(
-        runtime::with_context(load_log(environment, kCtLog, material.ct_log_keys), "failed to get CT log public keys"));
+    STEEPLE_CO_CHECK(runtime::with_context(co_await load_log(sources, kCtLog, material.ct_log_keys),
+                                           "failed to get CT log public keys"));
   }
-  static_cast<void>(http);
-  static_cast<void>(deadline);
-  static_cast<void>(stop);
   log.debug("Sigstore trust roots loaded", {{"fulcio_roots", material.fulcio_roots.size()},
                                             {"rekor_keys", material.rekor_keys.size()},
                                             {"ct_log_keys", material.ct_log_keys.size()}});

@@ -1,6 +1,7 @@
-// Where the trust material comes from, once at the start (cosign's fulcioroots, GetRekorPubs, GetCTLogPubs):
-// SIGSTORE_ROOT_FILE, SIGSTORE_REKOR_PUBLIC_KEY and SIGSTORE_CT_LOG_PUBLIC_KEY_FILE name files. What the configuration
-// ignores is not read. Files are small and read on the I/O thread.
+// Where the trust material comes from, once at the start (cosign's fulcioroots, GetRekorPubs, GetCTLogPubs): from the
+// files that SIGSTORE_ROOT_FILE, SIGSTORE_REKOR_PUBLIC_KEY and SIGSTORE_CT_LOG_PUBLIC_KEY_FILE name, and what they do
+// not name from Sigstore's update repository (tuf/tuf_repository.h). What the configuration ignores is not read. Files
+// are small and read on the I/O thread.
 #pragma once
 
 #include <string_view>

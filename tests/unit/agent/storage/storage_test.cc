@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "agent/storage/go_time.h"
 #include "runtime/tls/encoding.h"
 #include "tests/fakes/test_pki.h"
 
@@ -114,19 +113,6 @@ TEST_CASE("A corrupt agent-data.json is refused with a reason") {
   data.bundle = {new_authority().certificate};
   std::string whole = format_agent_data(data);
   for (std::size_t size = 0; size < whole.size(); size += 11) CHECK_FALSE(error(whole.substr(0, size)).empty());
-}
-
-TEST_CASE("RFC 3339 times are read strictly") {
-  CHECK(parse_rfc3339("0001-01-01T00:00:00Z")->has_value() == false);
-  CHECK(**parse_rfc3339("2026-01-02T03:04:05Z") == test_now());
-  CHECK(**parse_rfc3339("2026-01-01T22:04:05-05:00") == test_now());
-  CHECK(**parse_rfc3339("2026-01-02T03:04:05.1234567899Z") == test_now() + 123456789ns);
-  for (const char* bad : {"", "2026-01-02", "2026-01-02T03:04:05", "2026-13-02T03:04:05Z", "2026-02-30T03:04:05Z",
-                          "2026-01-02T24:04:05Z", "2026-01-02T03:04:05.Z", "2026-01-02T03:04:05+2:00",
-                          "2026-01-02T03:04:05Zx", "9999-01-02T03:04:05Z", "2026-01-02 03:04:05Z"}) {
-    INFO(bad);
-    CHECK_FALSE(parse_rfc3339(bad));
-  }
 }
 
 TEST_CASE("Storage keeps what it is told, at once, over a restart") {

@@ -7,11 +7,11 @@
 #include "runtime/core/clock.h"
 #include "runtime/core/result.h"
 
-namespace steeple::agent {
+namespace steeple::runtime {
 
 inline constexpr std::string_view kZeroTime = "0001-01-01T00:00:00Z";
 
 // Go's zero time is no time. Times that WallTime cannot hold are refused.
-runtime::Result<std::optional<runtime::WallTime>> parse_rfc3339(std::string_view text);
+Result<std::optional<WallTime>> parse_rfc3339(std::string_view text);
 
-}  // namespace steeple::agent
+}  // namespace steeple::runtime

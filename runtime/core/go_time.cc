@@ -1,16 +1,11 @@
-#include "agent/storage/go_time.h"
+#include "runtime/core/go_time.h"
 
 #include <charconv>
 #include <chrono>
 
 #include "runtime/core/go_text.h"
 
-namespace steeple::agent {
-
-using runtime::Error;
-using runtime::ErrorCode;
-using runtime::Result;
-using runtime::WallTime;
+namespace steeple::runtime {
 
 namespace {
 
@@ -63,7 +58,7 @@ class Fields {
 Result<std::optional<WallTime>> parse_rfc3339(std::string_view text) {
   namespace chrono = std::chrono;
   if (text == kZeroTime) return std::optional<WallTime>();
-  Error invalid(ErrorCode::kMalformed, "cannot parse time " + runtime::go_quote(text));
+  Error invalid(ErrorCode::kMalformed, "cannot parse time " + go_quote(text));
   Fields fields(text);
   int year_number = fields.number(4);
   fields.literal('-');
@@ -96,4 +91,4 @@ Result<std::optional<WallTime>> parse_rfc3339(std::string_view text) {
                                  chrono::nanoseconds(nanosecond));
 }
 
-}  // namespace steeple::agent
+}  // namespace steeple::runtime
