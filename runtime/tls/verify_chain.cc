@@ -4,6 +4,7 @@
 #include <openssl/x509_vfy.h>
 
 #include "runtime/core/go_text.h"
+#include "runtime/tls/find_chain.h"
 #include "runtime/tls/openssl_handles.h"
 #include "runtime/tls/x509.h"
 
@@ -90,10 +91,21 @@ Error verdict(X509_STORE_CTX* context, const Certificate& leaf, const Certificat
   return Error(ErrorCode::kTls, fmt::format("x509: {}", X509_verify_cert_error_string(reason)));
 }
 
-}  // namespace
+// The certificates of the path that was found, which are the caller's own.
+Certificates path_of(X509_STORE_CTX* context, const Certificate& leaf, const Certificates& intermediates,
+                     const Certificates& roots) {
+  Certificates path{leaf};
+  const STACK_OF(X509)* chain = X509_STORE_CTX_get0_chain(context);
+  for (int i = 1; i < sk_X509_num(chain); ++i) {
+    const Certificate* found = find(roots, sk_X509_value(chain, i));
+    if (found == nullptr) found = find(intermediates, sk_X509_value(chain, i));
+    if (found != nullptr) path.push_back(*found);
+  }
+  return path;
+}
 
-Result<void> verify_chain(const Certificate& leaf, const Certificates& intermediates, const Certificates& roots,
-                          WallTime now) {
+Result<Certificates> build_chain(const Certificate& leaf, const Certificates& intermediates, const Certificates& roots,
+                                 WallTime now, int security_level) {
   STEEPLE_CHECK(check_validity(leaf, now));
   BorrowedStack untrusted(intermediates);
   BorrowedStack trusted(roots);
@@ -107,11 +119,27 @@ Result<void> verify_chain(const Certificate& leaf, const Certificates& intermedi
   X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
   X509_VERIFY_PARAM_set_depth(parameters, kChainDepthMax);
   X509_VERIFY_PARAM_set_time(parameters, std::chrono::system_clock::to_time_t(now));
+  X509_VERIFY_PARAM_set_auth_level(parameters, security_level);
   if (X509_verify_cert(context.get()) == 1) {
     clear_openssl_errors();
-    return {};
+    return path_of(context.get(), leaf, intermediates, roots);
   }
   return verdict(context.get(), leaf, intermediates, roots, now);
+}
+
+}  // namespace
+
+Result<void> verify_chain(const Certificate& leaf, const Certificates& intermediates, const Certificates& roots,
+                          WallTime now) {
+  constexpr int kAnyDigest = -1;
+  STEEPLE_CHECK(build_chain(leaf, intermediates, roots, now, kAnyDigest));
+  return {};
+}
+
+Result<Certificates> find_chain(const Certificate& leaf, const Certificates& intermediates, const Certificates& roots,
+                                WallTime now) {
+  constexpr int kEightyBits = 1;  // OpenSSL's level: SHA-1 is below it
+  return build_chain(leaf, intermediates, roots, now, kEightyBits);
 }
 
 bool is_signed_by(const Certificate& certificate, const Certificate& issuer) {
