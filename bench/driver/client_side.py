@@ -5,7 +5,8 @@ import signal
 import subprocess
 import time
 
-from .errors import BenchError
+from .equality import same_answers, same_selectors
+from .errors import NotServed
 from .machine import cpu_seconds
 from .results import COST, HELD, LATENCY, Column
 from .world import Attached
@@ -16,7 +17,7 @@ SIGNED = [Column("server_us", "server's own time, mean us"), Column("beyond_serv
 OPEN = [*LATENCY, Column("in_flight_peak", "in flight, peak", 1, 0), *COST]
 UNREGISTERED_UID = 54321  # a user of no entry
 FOREIGN_DOMAIN = "spiffe://other.example.net"
-IDLE_SECONDS, QUICK_IDLE_SECONDS = 20, 2
+IDLE_SECONDS, QUICK_IDLE_SECONDS = 20, 1
 
 
 @contextlib.contextmanager
@@ -62,18 +63,14 @@ def end_deaf(bench, agent):
     bench.world.stop_agent(agent, signal.SIGKILL)
 
 
-# An agent that takes calls and does not answer them: the one failure that is a figure itself.
-NOT_SERVED = ("calls were answered in", "calls stay unanswered", "is not sustained", "streams received push")
 UNANSWERED_SECONDS = 10  # a storm's
 
 
 def finish_or_not_served(bench, agent, child):
     try:
         return bench.world.finish(agent, child)
-    except BenchError as error:
-        if not any(text in str(error) for text in NOT_SERVED):
-            raise
-        return {"not_served": str(error).split(": ", 3)[-1]}  # without the agent's and the socket's names
+    except NotServed as error:
+        return {"not_served": error.reason}
 
 
 def load_or_not_served(bench, agent, mode, **settings):
@@ -85,7 +82,7 @@ def measure_loops(bench, scenario, agents, loops):
     for _, place in bench.turns(range(len(agents))):
         for variant, columns, mode, settings in loops:
             agent = agents[place]
-            figures = bench.record(scenario, variant, agent.name, columns, lambda: load_or_not_served(bench, agent, mode, **{"seconds": bench.options.seconds, **settings}),
+            figures = bench.record(scenario, variant, agent, columns, lambda: load_or_not_served(bench, agent, mode, **{"seconds": bench.options.seconds, **settings}),
                                    show_rpcs=asks_the_server(settings), complete=beyond_the_server)
             if "not_served" in figures and not isinstance(agent, Attached):  # it may never answer again
                 end_deaf(bench, agent)
@@ -118,8 +115,11 @@ def fetch(bench):
     if os.getuid() == 0 and not options.socket:
         # An agent may first ask its server once more, so a refusal may take a second: many at once, and time enough.
         loops.append(("refused for want of an entry, 64 in flight", CLOSED, "closed", {"refused": True, "uid": UNREGISTERED_UID, "clients": 64,
-                                                                                     "seconds": max(options.seconds, 3)}))
+                                                                                     "seconds": options.seconds if options.quick else max(options.seconds, 3)}))
     with running_agents(bench) as agents:
+        if not options.socket:
+            same_selectors(bench, "a process")
+            same_answers(bench, agents)
         measure_loops(bench, "fetch", agents, loops)
 
 
@@ -150,17 +150,19 @@ STREAM_COLUMNS = [Column("kib_per_stream", "KiB per stream", 1, 2), Column("idle
 
 def idle_streams(bench, scenario, agents, streams, **settings):
     def measure(started):
-        figures = load_or_not_served(bench, started, "idle", streams=streams, seconds=max(bench.options.seconds, 3), warm_up=1, limit=60, **settings)
+        seconds = 1 if bench.options.quick else max(bench.options.seconds, 3)
+        figures = load_or_not_served(bench, started, "idle", streams=streams, seconds=seconds, warm_up=seconds / 3, limit=60, **settings)
         if "memory_before" in figures:
             before = figures["memory_steps"][0][1]["rss_kib"]
             figures["before_mb"] = before / 1024
             figures["kib_per_stream"] = (figures["memory"]["rss_kib"] - before) / streams
+        if "after_leaving" in figures:
             figures["after_leaving_ratio"] = figures["after_leaving"][-1][1]["rss_kib"] / before
         return figures
 
     for _, spec in bench.turns(agents):
         with fresh_agent(bench, spec) as started:
-            bench.record(scenario, f"{streams} idle streams", started.name, STREAM_COLUMNS, lambda: measure(started))
+            bench.record(scenario, f"{streams} idle streams", started, STREAM_COLUMNS, lambda: measure(started))
 
 
 IDLE_COLUMNS = [Column("idle_milli_cores", "idle milli-cores", 1, 2), *HELD]
@@ -172,17 +174,17 @@ def idle_entries(bench, specs, entries):
     started = [bench.world.start_agent(spec) for spec in specs]
     bench.wait_for_signing()
     bench.progress(f"idle: {entries} entries, all agents at once")
-    meter, before, begin = bench.world.meter(), {agent: cpu_seconds(agent.pid) for agent in started}, time.monotonic()
+    window, before, begin = bench.window(), {agent: cpu_seconds(agent.pid) for agent in started}, time.monotonic()
     time.sleep(seconds)
-    spent, other = time.monotonic() - begin, meter.end()
+    after, spent = {agent: cpu_seconds(agent.pid) for agent in started}, time.monotonic() - begin
+    window.end()
 
     def measure(agent):
         agent.check()
-        return {"idle_milli_cores": (cpu_seconds(agent.pid) - before[agent]) / spent * 1e3, "memory": memory_of(agent.pid), "fds": len(os.listdir(f"/proc/{agent.pid}/fd"))}
+        return {"idle_milli_cores": (after[agent] - before[agent]) / spent * 1e3, "memory": memory_of(agent.pid), "fds": len(os.listdir(f"/proc/{agent.pid}/fd"))}
 
     for agent in started:
-        bench.record("idle", f"{entries} entries, no stream", agent.name, IDLE_COLUMNS, lambda: measure(agent))
-        bench.results.runs[-1]["machine"] = other
+        bench.record("idle", f"{entries} entries, no stream", agent, IDLE_COLUMNS, lambda: measure(agent), show_rpcs=True, window=window)
     for agent in started:
         bench.world.stop_agent(agent)
 
@@ -235,10 +237,15 @@ class ForeignBundle:
         self.world.command("bundle set", "-id", FOREIGN_DOMAIN, "-path", self.paths[self.turn % 2])
 
 
+def federated_entry(world):
+    """This process' identity that sees the foreign bundle."""
+    return world.entry("federated", f"unix:gid:{os.getgid()}", federates_with=[FOREIGN_DOMAIN])
+
+
 def pushes(bench, scenario, specs, streams, **settings):
     world = bench.world
     foreign = ForeignBundle(world)
-    world.add_entries([world.entry("federated", f"unix:gid:{os.getgid()}", federates_with=[FOREIGN_DOMAIN])])
+    world.add_entries([federated_entry(world)])
     variant = f"a bundle change to {streams} streams" + (" with acknowledgement" if scenario == "sds" else "")
 
     def measure(started, child):
@@ -254,7 +261,7 @@ def pushes(bench, scenario, specs, streams, **settings):
     for _, spec in bench.turns(specs):
         with fresh_agent(bench, spec, experimental='sync_interval = "1s"') as started:
             child = world.generator(started, "push", streams=streams, limit=60, **settings)
-            bench.record(scenario, variant, started.name, PUSH_COLUMNS, lambda: measure(started, child), show_rpcs=True)
+            bench.record(scenario, variant, started, PUSH_COLUMNS, lambda: measure(started, child), show_rpcs=True)
 
 
 def push(bench):
@@ -262,7 +269,7 @@ def push(bench):
         with running_agents(bench) as agents:
             variant = f"an update to {bench.options.streams} streams"
             bench.progress("push: waiting up to a minute for an update of the SVID or the bundle")
-            bench.record("push", variant, agents[0].name, PUSH_COLUMNS, lambda: bench.world.load(agents[0], "push", streams=bench.options.streams, limit=60))
+            bench.record("push", variant, agents[0], PUSH_COLUMNS, lambda: bench.world.load(agents[0], "push", streams=bench.options.streams, limit=60))
         return
     with running_agents(bench, together=False) as specs:
         pushes(bench, "push", specs, bench.options.streams)
@@ -279,7 +286,7 @@ def storm(bench):
         for _, spec in bench.turns(specs):
             for count in [count for count in bench.options.storm if (spec, count) not in deaf]:
                 with fresh_agent(bench, spec) as started:
-                    figures = bench.record("storm", f"{count} first calls at once", started.name, STORM_COLUMNS, lambda: load_or_not_served(
+                    figures = bench.record("storm", f"{count} first calls at once", started, STORM_COLUMNS, lambda: load_or_not_served(
                         bench, started, "storm", streams=count, limit=UNANSWERED_SECONDS), show_rpcs=True)
                     if "not_served" in figures:
                         deaf.add((spec, count))

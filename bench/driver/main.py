@@ -20,10 +20,10 @@ from .world import Attached, World
 
 def scenarios():
     """Name -> function(bench). Those that start agents are imported here, so that --socket needs no more than the client side."""
-    from . import kubernetes, life
+    from . import kubernetes, libraries, life, rotation
     return {"fetch": client_side.fetch, "jwt": client_side.jwt, "sds": client_side.sds, "idle": client_side.idle, "push": client_side.push,
-            "storm": client_side.storm, "first-svid": life.first_svid, "start": life.start, "rotate": life.rotate, "outage": life.outage,
-            "k8s": kubernetes.k8s, "density": kubernetes.density}
+            "storm": client_side.storm, "first-svid": life.first_svid, "start": life.start, "rotate": rotation.rotate, "outage": life.outage,
+            "k8s": kubernetes.k8s, "density": kubernetes.density, "client": libraries.client}
 
 
 def describe(spec):

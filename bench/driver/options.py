@@ -4,7 +4,8 @@ import os
 import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCENARIOS = ("fetch", "jwt", "start", "storm", "push", "idle", "sds", "k8s", "first-svid", "rotate", "outage", "density")
+SCENARIOS = ("fetch", "jwt", "start", "storm", "push", "idle", "sds", "k8s", "first-svid", "rotate", "outage", "density", "client")
+LIBRARIES = {language: ROOT / f"build/clients/{language}/client" for language in ("go", "cpp")}  # client programs, where they are built
 ATTACHED = ("fetch", "idle", "push", "storm", "jwt", "sds")  # those that need nothing but a socket
 
 
@@ -110,11 +111,12 @@ def add_amounts(out):
     out.add_argument("--storm", type=numbers, default=[500, 2000, 5000], help="storm: first calls at once (default 500,2000,5000)")
     out.add_argument("--pods", type=numbers, default=[50, 110, 250, 500], help="k8s: pods of the node (default 50,110,250,500)")
     out.add_argument("--density", type=numbers, default=[1000, 10000, 20000], metavar="PODS,STREAMS,ENTRIES", help="density (default 1000,10000,20000)")
-    out.add_argument("--density-limit", type=float, default=120, metavar="S", help="density: an agent that has not served all streams by then is told so (default 120)")
+    out.add_argument("--density-limit", type=float, default=60, metavar="S", help="density: an agent that has not served all streams by then is told so (default 60)")
     out.add_argument("--outage", type=numbers, default=[30], help="outage: seconds without a server, one outage each (default 30)")
     out.add_argument("--samples", type=int, default=20, help="first-svid, k8s: new workloads for each agent (default 20)")
     out.add_argument("--renewals", type=int, default=200, help="rotate: entries with an SVID that is renewed (default 200)")
     out.add_argument("--rotation", type=float, default=90, metavar="S", help="rotate: seconds watched (default 90)")
+    out.add_argument("--client-streams", type=int, default=200, help="client: streams of a library (default 200)")
     out.add_argument("--audience", default="bench", help="jwt: the audience asked for")
     out.add_argument("--secret", default="default", help="sds: the secret asked for")
     out.add_argument("--quick", action="store_true", help="everything small: shows that it works, measures little")
@@ -133,7 +135,7 @@ def add_output(out):
 
 
 QUICK = {"rounds": {"": 1}, "seconds": 0.5, "clients": [1, 16], "rates": [50, 400], "entries": [10, 200], "streams": 400, "sds_streams": 100, "storm": [200],
-         "pods": [20, 40], "density": [20, 100, 500], "density_limit": 30, "outage": [3], "samples": 2, "renewals": 20, "rotation": 40}
+         "pods": [20, 40], "density": [20, 100, 500], "density_limit": 30, "outage": [3], "samples": 2, "renewals": 20, "rotation": 40, "client_streams": 20}
 
 
 def parse(arguments=None):
@@ -145,6 +147,7 @@ def parse(arguments=None):
         for key, value in QUICK.items():
             if getattr(options, key) == out.get_default(key):
                 setattr(options, key, value)
+    options.libraries = [language for language, program in LIBRARIES.items() if os.access(program, os.X_OK)]
     choose_scenarios(out, options)
     check_agents(out, options)
     if len(options.density) != 3:
@@ -162,6 +165,8 @@ def choose_scenarios(out, options):
         out.error(f"a scenario: {', '.join(SCENARIOS)}, all")
     if unknown := [name for name in options.scenario if name not in (*SCENARIOS, "all")]:
         out.error(f"no such scenario: {', '.join(unknown)}; there are {', '.join(SCENARIOS)}, all")
+    if "client" in options.scenario and not options.libraries:  # `all` goes on without, and says so
+        out.error(f"client: no client library is built: tests/clients/prepare {' '.join(LIBRARIES)}")
     if "all" in options.scenario:
         options.scenario = list(ATTACHED if options.socket else SCENARIOS)
     if bool(options.socket) == bool(options.agent):

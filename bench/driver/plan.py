@@ -2,7 +2,7 @@
 
 # Seconds, measured on two cores; a slow or busy machine takes longer.
 SERVER = 2.0  # start and end of a server
-AGENT = 2.2  # start, attestation, rest, end of an agent
+AGENT = 1.7  # start, attestation, rest, end of an agent
 STREAMS_PER_SECOND = 1800  # opened and closed
 DEAF = 13  # what an agent that leaves a storm unanswered costs, its end included
 SYNC = 7  # until an agent is known to sign nothing any more
@@ -16,7 +16,8 @@ def others(options, name):
 
 def fetch(o, agents):
     loops = len(o.clients) + 2 + len(o.rates) + 1
-    return SERVER + agents * AGENT, agents * (loops * (o.seconds + 0.4) + max(3 - o.seconds, 0))
+    checks = 0 if o.socket or agents < 2 else agents * (AGENT + 1)
+    return SERVER + agents * AGENT + checks, agents * (loops * (o.seconds + 0.4) + max(3 - o.seconds, 0))
 
 
 def jwt(o, agents):
@@ -32,7 +33,7 @@ def sds(o, agents):
 
 
 def idle(o, agents):
-    at_once = sum(agents * (AGENT + entries / 2000) + (2 if o.quick else 20) + (4 if o.quick else 2 * SYNC) for entries in o.entries)
+    at_once = sum(agents * (AGENT + entries / 2000) + (2 if o.quick else 20) + (4 if o.quick else 1.5 * SYNC) for entries in o.entries)
     return SERVER + max(o.entries) / 1500 + at_once, streams(o, agents, o.streams, max(o.seconds, 3) + 6)
 
 
@@ -45,7 +46,7 @@ def storm(o, agents):
 
 
 def first_svid(o, agents):
-    return SERVER + agents * FIRST_SVID_SAMPLE * o.samples, agents * AGENT
+    return 2 * SERVER + agents * FIRST_SVID_SAMPLE * o.samples + agents * AGENT + (3 if o.quick else 30), agents * AGENT
 
 
 def start(o, agents):
@@ -54,24 +55,29 @@ def start(o, agents):
 
 
 def rotate(o, agents):
-    return SERVER + agents * AGENT + o.rotation + 10 + 32, 0
+    return SERVER + agents * AGENT + o.rotation * 4 / 3 + 25 + 32, 0
 
 
 def outage(o, agents):
-    return sum(SERVER + agents * AGENT + min(seconds, 15) + seconds + 3 + min(seconds, 40) for seconds in o.outage), 0
+    return sum(SERVER + agents * AGENT + min(seconds, 15) + seconds + 3 + seconds * 0.3 for seconds in o.outage), 0
 
 
 def k8s(o, agents):
-    return (len(o.pods) * (SERVER + 1) + agents * (AGENT + o.seconds + LATE_SAMPLE * o.samples),
-            len(o.pods) * agents * (AGENT + o.seconds + max(o.seconds, 2) + 8))
+    return (len(o.pods) * (SERVER + 1) + agents * (2 * AGENT + 1 + o.seconds + LATE_SAMPLE * o.samples),
+            len(o.pods) * agents * (AGENT + o.seconds + max(o.seconds, 2) + 6.5))
 
 
 def density(o, agents):
     return SERVER + 5 + o.density[2] / 2500, agents * (AGENT + o.density[2] / 4000 + o.density[1] / 800 + (8 if o.quick else 23)) + others(o, "density") * o.density_limit
 
 
+def client(o, agents):
+    libraries = len(o.libraries)
+    return SERVER + agents * AGENT + 12, agents * libraries * (2 * (o.seconds + 0.7) + 4)
+
+
 COSTS = {"fetch": fetch, "jwt": jwt, "start": start, "storm": storm, "push": push, "idle": idle, "sds": sds, "k8s": k8s, "first-svid": first_svid, "rotate": rotate,
-         "outage": outage, "density": density}
+         "outage": outage, "density": density, "client": client}
 ONE_ROUND = ("rotate", "outage")  # all agents at the same time
 
 

@@ -147,6 +147,8 @@ def group_table(group):
     for row in rows:
         if row["not_served"]:
             out.append(f'<p class="warn">{html.escape(row["agent"])}: {html.escape(not_served_text(row))}.</p>')
+        if row.get("rpcs_not_counted"):
+            out.append(f'<p class="note">{html.escape(row["agent"])}: RPCs {html.escape(row["rpcs_not_counted"])}.</p>')
         if row["disturbed_runs"]:
             out.append(f'<p class="note">{html.escape(row["agent"])}: {row["disturbed_runs"]} of {row["runs"]} runs were disturbed by other programs or steal.</p>')
     return "".join(out)
@@ -161,6 +163,7 @@ def facts_table(document):
     rows += [(key.replace("_", " "), str(value)) for key, value in document["machine"].items()]
     rows += [(f"agent {agent['name']}", f"{agent['version']} ({agent['path']}, io backend {agent['backend']}{environment_text(agent)})") for agent in document["agents"]]
     rows += [(f"scenario {one['scenario']}", f"{one['rounds']} rounds, {one['seconds']:.0f} s (expected {one['expected_seconds']})") for one in document.get("durations", [])]
+    rows += [("compared before timing", check) for check in document.get("checks", [])] + [("not measured", note) for note in document.get("notes", [])]
     loads = [run["machine"]["load"] for run in document["runs"]]
     disturbed = sum(bool(run["machine"]["disturbed"]) for run in document["runs"])
     rows.append(("runs", f"{len(loads)}, load average {min(loads):.1f} to {max(loads):.1f}, {disturbed} disturbed"))

@@ -41,6 +41,8 @@ class Results:
         self.groups = {}  # (scenario, variant) -> columns, in the order of the table
         self.durations = []
         self.partial = None  # why not all of it was measured
+        self.checks = []  # what was found equal before anything was timed
+        self.notes = []  # what could not be measured here, and why
 
     def add(self, scenario, variant, agent, columns, figures, meter, more_columns=()):
         known = self.groups.setdefault((scenario, variant), list(columns))
@@ -61,6 +63,7 @@ class Results:
                 rows.append({"agent": agent["name"], "runs": len(records), "disturbed_runs": sum(bool(run["machine"]["disturbed"]) for run in records),
                              "not_served": len(lost := [run["figures"]["not_served"] for run in records if run["figures"].get("not_served")]),
                              "not_served_reasons": sorted(set(lost)),
+                             "rpcs_not_counted": next((text for run in records if (text := run["figures"].get("server_rpcs_not_counted"))), None),
                              "figures": {column.title: spread for column in columns if (spread := column.spread(records))}})
             for row in rows[1:]:
                 first = rows[0]["figures"]
@@ -71,7 +74,7 @@ class Results:
         return out
 
     def document(self):
-        return {"schema": SCHEMA, "command": self.command, "began": self.began.isoformat(timespec="seconds"), "partial": self.partial, "server": self.server,
+        return {"schema": SCHEMA, "command": self.command, "began": self.began.isoformat(timespec="seconds"), "partial": self.partial, "server": self.server, "checks": self.checks, "notes": self.notes,
                 "machine": self.machine, "agents": self.agents, "durations": self.durations, "summary": self.summary(), "runs": self.runs}
 
 
@@ -91,6 +94,7 @@ def spread_text(spread, digits):
 def table(document):
     """The summary as text: a block for each variant, a row for each figure, a column for each agent."""
     lines = [f"\nPARTIAL: {document['partial']}"] if document.get("partial") else []
+    lines += document.get("checks", []) + document.get("notes", [])
     for group in document["summary"]:
         lines.append(f"\n{group['scenario']}: {group['variant']}")
         names = [row["agent"] for row in group["rows"]]
@@ -104,6 +108,8 @@ def table(document):
         for row in group["rows"]:
             if row["not_served"]:
                 lines.append(f"  {row['agent']}: {not_served_text(row)}")
+            if row.get("rpcs_not_counted"):
+                lines.append(f"  {row['agent']}: RPCs {row['rpcs_not_counted']}")
             if row["disturbed_runs"]:
                 lines.append(f"  {row['agent']}: {row['disturbed_runs']} of {row['runs']} runs were disturbed")
     return "\n".join(lines)
@@ -116,9 +122,13 @@ def about(document):
     loads = [run["machine"]["load"] for run in document["runs"]]
     command = re.sub(r"(?<=[\s=])/\S*/", "", " " + document["command"]).strip()  # programs without their folders
     lines = [f"`{command}`", "", f"{document['began']}: {facts['cpu']}, {facts['cores']} cores{', a virtual machine' if facts['virtual'] else ''}, "
-             f"{facts['memory_mb']} MB, kernel {facts['kernel']}, {facts['system']}. {len(loads)} runs, load average {min(loads):.1f} to {max(loads):.1f}, {disturbed} disturbed.", ""]
+             f"{facts['memory_mb']} MB, kernel {facts['kernel']}, cgroup v{facts['cgroup_version']}, {facts['system']}. {len(loads)} runs, load average {min(loads):.1f} to {max(loads):.1f}, "
+             f"steal at most {max(run['machine']['steal_cores'] for run in document['runs']):.2f} cores, {disturbed} disturbed.", ""]
     lines += [f"- **{agent['name']}**: {agent['version']}, io backend {agent['backend']}"
               + "".join(f", {key}={value}" for key, value in agent.get("environment", {}).items()) for agent in document["agents"]]
+    if document.get("checks"):
+        lines += ["", "Compared before anything was timed: " + "; ".join(document["checks"]) + "."]
+    lines += [f"\n{note}" for note in document.get("notes", [])]
     if document.get("durations"):
         spent = ", ".join(f"{one['scenario']} {one['rounds']} x, {one['seconds']:.0f} s" for one in document["durations"])
         lines += ["", f"Rounds and durations: {spent}; {sum(one['seconds'] for one in document['durations']) / 60:.1f} minutes."]
@@ -143,4 +153,6 @@ def markdown(document):
         for row in group["rows"]:
             if row["not_served"]:
                 lines += ["", f"{row['agent']}: {not_served_text(row)}."]
+            if row.get("rpcs_not_counted"):
+                lines += ["", f"{row['agent']}: RPCs {row['rpcs_not_counted']}."]
     return "\n".join(lines) + "\n"

@@ -9,7 +9,7 @@ import sys
 import time
 
 from . import rpcs
-from .errors import BenchError
+from .errors import BenchError, NotServed
 from .machine import Meter, cpu_seconds, cpus
 from .options import ROOT
 
@@ -67,6 +67,7 @@ class StartedAgent:
     def __init__(self, spec, agent):
         self.name, self.spec, self.agent = spec.name, spec, agent
         self.first_svid_seconds = None
+        self.server_id = None  # whom the server knows it by, once it has a token
 
     socket = property(lambda self: self.agent.socket)
     pid = property(lambda self: self.agent.process.pid)
@@ -83,6 +84,11 @@ class StartedAgent:
     def check(self):
         if self.agent.process and not self.agent.process.running():
             raise BenchError(f"{self.name} died, exit code {self.agent.process.child.returncode}", self.log())
+
+    def check_children(self):
+        """An agent's CPU is that of one process."""
+        if any(task.joinpath("children").read_text().strip() for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir()):
+            raise BenchError(f"{self.name} has child processes, whose CPU would not be counted", self.log())
 
     def stop(self, how=signal.SIGTERM):
         try:
@@ -135,7 +141,7 @@ class World:
         self.server = None
 
     def server_calls(self):
-        """What agents have asked the server for so far, by method; None where there is no server of ours."""
+        """What agents have asked the server for so far; None where there is no server of ours, or it does not answer."""
         return rpcs.read(self.telemetry_port) if self.server and self.server.process and not self.server_held else None
 
     def hold_server(self):
@@ -159,12 +165,19 @@ class World:
             raise BenchError("a server command failed", str(error)) from None
 
     def add_entries(self, entries):
-        """Entries as the JSON of `entry create -data`, in batches."""
+        self._write_entries("entry create", entries)
+        self.entries += len(entries)
+
+    def update_entries(self, entries):
+        """Those with these `entry_id`s."""
+        self._write_entries("entry update", entries)
+
+    def _write_entries(self, command, entries):
+        """Entries as the JSON of `-data`, in batches."""
         for first in range(0, len(entries), 250):
             path = self.home / "entries.json"
             path.write_text(json.dumps({"entries": entries[first:first + 250]}))
-            self.command("entry create", "-data", path)
-        self.entries += len(entries)
+            self.command(command, "-data", path)
 
     def entry(self, name, *selectors, **extra):
         return {"spiffe_id": f"spiffe://{self.harness.TRUST_DOMAIN}/{name}", "parent_id": self.harness.NODE_ALIAS,
@@ -187,6 +200,12 @@ class World:
         agent.program = spec.path
         return StartedAgent(spec, agent)
 
+    def join_token(self, started):
+        """A join token for an agent, whom the server knows by it."""
+        token = self.server.token()
+        started.server_id = f"spiffe://{self.harness.TRUST_DOMAIN}/spire/agent/join_token/{token}"
+        return token
+
     def launch(self, started, *flags):
         try:
             started.agent.launch(*flags, environment=started.spec.environment, preexec_fn=on_cpu(self.agent_cpu))
@@ -198,12 +217,13 @@ class World:
 
     def start_agent(self, spec, cgroup=None, patience=60, **settings):
         """A new agent with an empty data_dir, attested by join token, with this process' (or the cgroup's) identity served and the signing over."""
-        started, token = self.configure_agent(spec, **settings), self.server.token()
-        begin = time.monotonic()
+        started = self.configure_agent(spec, **settings)
+        token, begin = self.join_token(started), time.monotonic()
         self.launch(started, "-joinToken", token)
         self.load(started, "await", limit=patience, every=0.02, cgroup=cgroup)
         started.first_svid_seconds = time.monotonic() - begin
-        self.settle(started)
+        self.settle(started, max(patience, 60))
+        started.check_children()
         return started
 
     def stop_agent(self, started, how=signal.SIGTERM):
@@ -212,15 +232,15 @@ class World:
         started.stop(how)
 
     def settle(self, started, seconds=120):
-        """Waits until the agent has been quiet for a second."""
-        end, quiet = time.monotonic() + seconds, 0
-        while quiet < 4:
+        """Waits until the agent has been quiet for a second (--quick: half of it)."""
+        end, quiet, wanted = time.monotonic() + seconds, 0, 2 if self.options.quick else 4
+        while quiet < wanted:
             before = cpu_seconds(started.pid)
             time.sleep(0.25)
             started.check()
             quiet = quiet + 1 if (cpu_seconds(started.pid) or 0) - before < 0.01 else 0
             if time.monotonic() > end:
-                raise BenchError(f"{started.name} does not come to rest in {seconds} s", started.log())
+                raise NotServed(started.name, f"does not come to rest in {seconds:g} s", started.log())
 
     # The generator.
     def generator(self, started, mode, uid=None, cgroup=None, command=None, **settings):
@@ -248,9 +268,12 @@ class World:
         if child.returncode != 0:
             started.wait_for_end(1)  # an agent that is dying says why in its last lines
         started.check()
+        lines = out.strip().splitlines()
         if child.returncode != 0:
+            if lines and (reason := json.loads(lines[-1]).get("not_served")):
+                raise NotServed(started.name, reason, started.log())
             raise BenchError(f"{started.name}: {err.strip()}", started.log())
-        return json.loads(out.strip().splitlines()[-1])
+        return json.loads(lines[-1])
 
     def load(self, started, mode, **settings):
         return self.finish(started, self.generator(started, mode, **settings), LOAD_PATIENCE + settings.get("limit", 30))

@@ -42,7 +42,7 @@ Result<void> run_idle_streams(const Plan& plan) {
     line.latencies(streams.latencies);
     STEEPLE_CHECK(hold_streams(plan, [&streams](Clock::time_point until) { return streams.serve(until); }, line));
   }
-  if (plan.target.pid != 0) {
+  if (plan.target.pid != 0 && plan.span > std::chrono::seconds(1)) {
     STEEPLE_TRY(left, memory_after_leaving(plan.target));
     line.json("after_leaving", left);
   }

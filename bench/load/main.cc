@@ -185,6 +185,12 @@ Result<void> run(Options& options) {
   return steeple::runtime::Error(steeple::runtime::ErrorCode::kInvalidArgument, "no such measurement: " + options.mode);
 }
 
+// The agent takes calls and does not answer them, or not as many as it is asked for.
+bool leaves_calls_unanswered(const steeple::runtime::Error& error) {
+  using steeple::runtime::ErrorCode;
+  return error.code() == ErrorCode::kDeadline || error.code() == ErrorCode::kLimit;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -195,6 +201,7 @@ int main(int argc, char** argv) {
   }
   prepare_process();
   if (auto done = run(options); !done) {
+    if (leaves_calls_unanswered(done.error())) print_not_served(done.error().message());
     fmt::print(stderr, "steeple-load: {}: {}\n", options.plan.target.socket_path, done.error().message());
     return 1;
   }

@@ -114,4 +114,15 @@ void JsonLine::print() const {
   std::fflush(stdout);
 }
 
+void print_not_served(std::string_view reason) {
+  JsonLine line;
+  std::string text;
+  for (const char c : reason) {
+    if (c == '"' || c == '\\') text += '\\';
+    text += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  line.json("not_served", fmt::format("\"{}\"", text));
+  line.print();
+}
+
 }  // namespace steeple::bench

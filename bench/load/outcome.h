@@ -42,6 +42,9 @@ class JsonLine {
   std::string text_;
 };
 
+// The outcome of a measurement that an agent did not get through: `not_served` with the reason, in place of figures.
+void print_not_served(std::string_view reason);
+
 std::string json_memory(const MemoryUse& use);
 
 }  // namespace steeple::bench

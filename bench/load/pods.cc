@@ -41,8 +41,9 @@ Result<std::string> open_all(const Plan& plan, PodProcesses& pods, PodBoard& boa
 Result<void> enter_cgroups(const Plan& plan, PodProcesses& pods, PodBoard& board) {
   const Clock::time_point give_up = Clock::now() + plan.limit;
   for (std::size_t pod = 0; pod < plan.cgroups.size(); ++pod) {
-    STEEPLE_TRY(ready, pods.next(board, give_up));
-    static_cast<void>(ready);
+    if (auto ready = pods.next(board, give_up); !ready) {
+      return Error(ErrorCode::kUnavailable, "not all pods enter their cgroups: " + ready.error().message());
+    }
   }
   return {};
 }

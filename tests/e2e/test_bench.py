@@ -1,8 +1,11 @@
 """steeple-bench measures what is there, and stops with the reason when an agent is not what it should be."""
+import contextlib
+import io
 import json
 import os
 import pathlib
 import subprocess
+import sys
 import unittest
 
 from harness import BIN, PATIENCE, Suite
@@ -10,13 +13,17 @@ from kubelet import can_make_cgroups
 
 BEGIN, END = "<!-- steeple-bench: made from its JSON -->", "<!-- steeple-bench: end -->"
 BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench/steeple-bench"
+sys.path.insert(0, str(BENCH.parent))
+from driver import options as command_line  # noqa: E402
 
 
 @unittest.skipUnless((BIN / "steeple-load").exists(), "the load generator is built with the release preset only")
 class Bench(Suite):
+    def command(self, *arguments):
+        return [BENCH, *map(str, arguments), "--bin", BIN, "--json", self.home / "out.json", "--html", self.home / "out.html"]
+
     def bench(self, *arguments, **options):
-        done = subprocess.run([BENCH, *map(str, arguments), "--bin", BIN, "--json", self.home / "out.json", "--html", self.home / "out.html"], capture_output=True,
-                              text=True, timeout=240 * PATIENCE, **options)
+        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=240 * PATIENCE, **options)
         return done.returncode, done.stdout, done.stderr
 
     def script(self, text):
@@ -50,15 +57,18 @@ class Bench(Suite):
         self.assertTrue(agent.process.running())
 
     def test_what_the_server_was_asked_for(self):
-        code, out, err = self.bench("start", "jwt", "--quick", "--agent", f"{BIN}/steeple-agent=this")
+        code, out, err = self.bench("start", "jwt", "--quick", "--agent", f"{BIN}/steeple-agent=this", "--agent", f"{BIN}/steeple-agent=that", "--only", "that:jwt")
         self.assertEqual(code, 0, err)
         self.assertIn("minutes:", err)  # what is ahead
         document = json.loads((self.home / "out.json").read_text())
         first = [run["figures"] for run in document["runs"] if run["variant"].startswith("first start")]
         self.assertEqual(first[0]["server_rpcs"]["AttestAgent"], 1)
         signed = [run["figures"] for run in document["runs"] if "the server signs" in run["variant"]]
-        self.assertGreaterEqual(signed[0]["server_rpcs"]["NewJWTSVID"], signed[0]["count"])
-        self.assertGreater(signed[0]["beyond_server_us"], 0)
+        self.assertEqual(len(signed), 2)  # of agents that run at the same time: each with its own calls
+        for figures in signed:
+            self.assertGreaterEqual(figures["server_rpcs"]["NewJWTSVID"], figures["count"])
+            self.assertGreater(figures["beyond_server_us"], 0)
+            self.assertNotIn("server_rpcs_not_counted", figures)
         self.assertIn("RPCs NewJWTSVID", out)
         self.assertEqual([one["scenario"] for one in document["durations"]], ["start", "jwt"])
         self.assertIsNone(document["partial"])
@@ -128,26 +138,43 @@ exec {BIN}/steeple-agent "$@"
         self.assertIn("cannot open the vault", err)
 
     def test_an_agent_that_dies_meanwhile(self):
-        # The agent is a child of the script, which ends both once somebody is served.
-        agent = self.script(f'''case "$1" in run) ;; *) exec {BIN}/steeple-agent "$@" ;; esac
-{BIN}/steeple-agent "$@" & child=$!
-(sleep 4; kill -9 $child) &
-wait $child; echo the vault is gone; exit 9
+        agent = self.script(f'''case "$1" in run) (
+  (until [ -e {self.home}/measured ]; do sleep 0.1; done; echo the vault is gone; kill -9 $$) &
+) ;; esac
+exec {BIN}/steeple-agent "$@"
 ''')
-        code, _, err = self.bench("fetch", "--quick", "--rounds", 1, "--seconds", 20, "--clients", 1, "--agent", agent)
+        bench = subprocess.Popen([*self.command("fetch", "--quick", "--rounds", 1, "--seconds", 60, "--clients", 1, "--agent", agent)], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE, text=True)
+        seen = []
+        for line in bench.stderr:
+            seen.append(line)
+            if "in flight" in line:
+                (self.home / "measured").touch()
+        self.assertEqual(bench.wait(), 1)
+        bench.stderr.close()
+        self.assertIn("agent died, exit code -9", "".join(seen))
+        self.assertIn("the vault is gone", "".join(seen))
+
+    def test_an_agent_behind_a_script(self):
+        """What would be measured is the script."""
+        code, _, err = self.bench("storm", "--quick", "--agent", self.script(f'case "$1" in run) {BIN}/steeple-agent "$@" & wait $! ;; *) exec {BIN}/steeple-agent "$@" ;; esac\n'))
         self.assertEqual(code, 1)
-        self.assertIn("agent died, exit code 9", err)
-        self.assertIn("the vault is gone", err)
+        self.assertIn("agent has child processes", err)
 
     def test_command_lines(self):
-        for arguments, reason in ((("nothing", "--agent", "/bin/true"), "no such scenario: nothing"), (("fetch",), "either --agent"), (("k8s", "--socket", "/x"), "needs --agent"),
+        code, _, err = self.bench("nothing", "--agent", "/bin/true")
+        self.assertEqual(code, 2)
+        self.assertIn("no such scenario: nothing", err)
+        for arguments, reason in ((("fetch",), "either --agent"), (("k8s", "--socket", "/x"), "needs --agent"), (("client", "--socket", "/x"), "client"),
                                   (("fetch", "--agent", "/no/such/file"), "not a program"), (("fetch", "--agent", "/bin/true@kqueue"), "no such io backend"),
                                   (("fetch", "--agent", "/bin/true", "--rates", "0"), "positive numbers"), (("fetch", "--agent", "/bin/true", "--env", "x:A=1"), "no agent is called x"),
                                   (("fetch", "--agent", "/bin/true", "--env", "true:A"), "NAME:KEY=VALUE"), (("fetch", "--agent", "/bin/true", "--only", "true:nothing"), "no such scenario"),
                                   (("fetch", "--agent", "/bin/true", "--rounds", "2,idle=0"), "not a positive number"), (("fetch", "--agent", "/bin/true", "--minutes", "0"), "are positive")):
-            code, _, err = self.bench(*arguments)
-            self.assertEqual(code, 2, arguments)
-            self.assertIn(reason, err)
+            err = io.StringIO()
+            with contextlib.redirect_stderr(err), self.assertRaises(SystemExit) as ended:
+                command_line.parse([*arguments, "--bin", str(BIN)])
+            self.assertEqual(ended.exception.code, 2, arguments)
+            self.assertIn(reason, err.getvalue())
 
 
 if __name__ == "__main__":

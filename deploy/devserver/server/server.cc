@@ -14,6 +14,7 @@
 #include "deploy/devserver/server/kubernetes.h"
 #include "deploy/devserver/server/listeners.h"
 #include "deploy/devserver/server/server_svid.h"
+#include "deploy/devserver/services/caller_counts.h"
 #include "runtime/loop/signals.h"
 #include "runtime/os/file.h"
 #include "runtime/os/umask.h"
@@ -58,6 +59,7 @@ struct Parts {
         workers(loop, 1, kSigningQueueMax),
         wake(loop),
         telemetry(loop, clock, telemetry_options(config), log),
+        callers(telemetry.metrics()),
         kubernetes(loop, clock, agent::process_environment(), log) {}
 
   DevServerConfig config;
@@ -68,6 +70,7 @@ struct Parts {
   runtime::Signal wake;  // stop, or look at once whether the server's SVID must change
   bool stopping = false;
   agent::Telemetry telemetry;
+  CallerCounts callers;
   attestation::x509pop::VerifierOptions x509pop;
   Kubernetes kubernetes;
   AttestorTable attestors;
@@ -142,6 +145,7 @@ void add_services(Parts& parts) {
       *parts.datastore, *parts.authorities, settings.trust_domain, parts.clock,
       parts.log.with_subsystem("bundle_client"));
   parts.context->federation = parts.federation.get();
+  parts.context->callers = &parts.callers;
   parts.rpcs.emplace(*parts.context);
   add_agent_service(*parts.rpcs);
   add_entry_service(*parts.rpcs, settings);

@@ -1,5 +1,7 @@
 #include "deploy/devserver/services/context.h"
 
+#include "deploy/devserver/services/caller_counts.h"
+
 namespace steeple::devserver {
 
 using runtime::grpc::Status;
@@ -18,6 +20,7 @@ runtime::Task<Status> RpcTable::guard(void* guarded, runtime::grpc::ServerCall& 
     co_return Status(runtime::grpc::StatusCode::kUnauthenticated,
                      "invalid client certificate: " + caller.error().message());
   }
+  if (!caller->spiffe_id.empty()) context.callers->called(caller->spiffe_id, rpc.path);
   Status allowed = context.access.decide(*caller, rpc.allowed, call.path());
   if (!allowed.is_ok()) {
     context.log.warning("Call refused",

@@ -42,6 +42,7 @@ struct ServerSettings {
   Faults faults;
 };
 
+class CallerCounts;
 class FederationManager;
 
 struct ServerContext {
@@ -55,7 +56,9 @@ struct ServerContext {
   runtime::Logger log;
   std::function<void()> authorities_changed;  // the server may need a new SVID, and others the bundle
 
-  FederationManager* federation = nullptr;  // set before anything is served
+  // Set before anything is served.
+  FederationManager* federation = nullptr;
+  CallerCounts* callers = nullptr;
 
   std::int64_t now() const { return unix_seconds(clock.wall_now()); }
 };

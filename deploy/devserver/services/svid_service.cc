@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "deploy/devserver/services/agent_rpcs.h"
+#include "deploy/devserver/services/caller_counts.h"
 #include "deploy/devserver/services/messages.h"
 #include "deploy/devserver/services/rules.h"
 #include "runtime/tls/csr.h"
@@ -100,12 +101,15 @@ runtime::Task<Status> batch_new_x509_svid(ServerContext& context, ServerCall& ca
     return std::move(jobs);
   });
   v1::BatchNewX509SVIDResponse response;
+  std::size_t signed_svids = 0;
   for (const SigningJob& job : jobs) {
     auto* result = response.add_results();
     set_status(*result->mutable_status(), job.status);
     if (!job.svid) continue;
+    ++signed_svids;
     if (auto id = agent::SpiffeId::parse(job.request.spiffe_id)) set_svid(*result->mutable_svid(), *id, *job.svid);
   }
+  context.callers->signed_x509_svids(caller.spiffe_id, signed_svids);
   co_return co_await send(call, encode(response));
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "jwt.h"
+#include "measure.h"
 #include "mutual_tls.h"
 #include "workload_api.h"
 #include "x509.h"
@@ -24,7 +25,7 @@ using Arguments = std::vector<std::string>;
 
 constexpr const char* kUsage =
     "usage: client fetch | watch [N] | jwt AUDIENCE | validate AUDIENCE TOKEN | verify AUDIENCE TOKEN | serve ID... | "
-    "dial ID@ADDRESS...";
+    "dial ID@ADDRESS... | measure fetch SECONDS | measure jwt SECONDS AUDIENCE | measure watch STREAMS";
 
 void show(const json::object& line) {
   static std::mutex output;
@@ -145,6 +146,7 @@ void run(const std::string& command, const Arguments& rest) {
   if (command == "verify" && rest.size() == 2) return verify(rest[0], rest[1]);
   if (command == "serve") return serve(rest);
   if (command == "dial") return dial(rest);
+  if (command == "measure" && rest.size() >= 2) return measure(rest);
   throw std::runtime_error(kUsage);
 }
 

@@ -20,6 +20,7 @@ std::shared_ptr<grpc::Channel> connect() {
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 500);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 500);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // each WorkloadApi has a connection of its own
   return grpc::CreateCustomChannel(socket, grpc::InsecureChannelCredentials(), arguments);
 }
 

@@ -251,8 +251,10 @@ func run(ctx context.Context, command string, rest []string) error {
 		return serve(ctx, rest)
 	case command == "dial":
 		return dial(ctx, rest)
+	case command == "measure" && len(rest) >= 2:
+		return measure(ctx, rest[0], rest[1:])
 	}
-	return errors.New("usage: client fetch | watch [N] | jwt AUDIENCE | validate AUDIENCE TOKEN | verify AUDIENCE TOKEN | serve ID... | dial ID@ADDRESS...")
+	return errors.New("usage: client fetch | watch [N] | jwt AUDIENCE | validate AUDIENCE TOKEN | verify AUDIENCE TOKEN | serve ID... | dial ID@ADDRESS... | measure fetch SECONDS | measure jwt SECONDS AUDIENCE | measure watch STREAMS")
 }
 
 func main() {
