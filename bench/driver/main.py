@@ -13,7 +13,7 @@ from . import client_side, machine, options as command_line, plan
 from .errors import BenchError
 from .figures import renew_readme, renew_results
 from .report import memory_picture, write_report
-from .results import Results, markdown, table
+from .results import Results, markdown, merged, table
 from .scenario import Bench
 from .world import Attached, World
 
@@ -109,7 +109,7 @@ def write_all(options, document):
         renew_results(document, options.results)
     if options.readme:
         renew_readme(document, options.readme)
-    print(f"\n{options.report or options.json}, {options.html}")
+    print(f"\n{', '.join(map(str, options.report or [options.json]))}, {options.html}")
 
 
 def measure(options, home):
@@ -141,7 +141,7 @@ def main():
     code = 0
     try:
         if options.report:
-            write_all(options, json.loads(options.report.read_text()))
+            write_all(options, merged([json.loads(path.read_text()) for path in options.report]))
         else:
             measure(options, home)
     except BenchError as error:

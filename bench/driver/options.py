@@ -130,7 +130,8 @@ def add_output(out):
     out.add_argument("--svg", type=pathlib.Path, metavar="FILE", help="memory against open streams as a picture by itself, too")
     out.add_argument("--results", type=pathlib.Path, metavar="FILE", help="renew the tables between the marks of bench/RESULTS.md")
     out.add_argument("--readme", type=pathlib.Path, metavar="FILE", help="renew the headline figures between the marks of README.md")
-    out.add_argument("--report", type=pathlib.Path, metavar="FILE", help="measure nothing: tables and reports of an earlier run's JSON")
+    out.add_argument("--report", type=pathlib.Path, action="append", metavar="FILE", help="measure nothing: tables and reports of an earlier run's JSON; again for a run of other "
+                     "scenarios, or with other amounts, of the same agents, which is added")
     out.add_argument("--keep", action="store_true", help="keep configurations and logs")
 
 

@@ -20,10 +20,13 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.87re
 th,td{padding:.22rem .9rem .22rem .3rem;text-align:left;border-bottom:1px solid var(--rule);vertical-align:top}
 td.figure{white-space:nowrap}td.figure small{color:var(--soft)}td.figure em{font-style:normal;color:var(--soft);padding-left:.5rem}
 thead th{background:var(--band)}.wide{overflow-x:auto}.warn{color:var(--warn)}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:1.4rem}figure{margin:0}figcaption{margin-top:.1rem}
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr));gap:1.4rem}figure{margin:0}figcaption{margin-top:.1rem}
 svg{width:100%;height:auto;display:block}.grid{stroke:var(--rule);stroke-width:1}.tick{font-size:11px;fill:var(--soft)}.axis{font-size:12px;fill:var(--ink)}
 .line{fill:none;stroke-width:2.2}.dot{stroke:none}svg.key{display:inline-block;width:34px;height:10px;vertical-align:middle}
 .legend span{margin-right:1.3rem;white-space:nowrap}
+.targets th{font-weight:normal}.targets thead th{font-weight:bold}.targets td{white-space:nowrap}.targets th:first-child{min-width:11rem}
+@media (max-width:600px){body{margin:1rem auto;padding:0 .7rem}h1{font-size:1.25rem}table{font-size:.8rem}th,td{padding-right:.5rem}
+.wide th:first-child{position:sticky;left:0;background:var(--back)}.wide thead th:first-child{background:var(--band)}}
 """ + "".join(f".line.c{index}{{stroke:var(--c{index})}}.dot.c{index}{{fill:var(--c{index})}}" for index in range(5))
 
 PERCENTILES = [(1, "0"), (2, "50 %"), (10, "90 %"), (100, "99 %"), (1000, "99.9 %"), (10000, "99.99 %"), (100000, "99.999 %")]
@@ -54,7 +57,7 @@ def median_curve(curves):
 
 def latency_plots(document):
     for group in document["summary"]:
-        if group["scenario"] not in ("fetch", "jwt", "sds", "storm", "density") or "p50 us" not in group["columns"] or "idle streams" in group["variant"]:
+        if group["scenario"] not in ("fetch", "jwt", "sds", "storm", "density", "client") or "p50 us" not in group["columns"] or "idle streams" in group["variant"]:
             continue
         series = [(row["agent"], merged_percentiles(runs_of(document, group["scenario"], group["variant"], row["agent"]))) for row in group["rows"]]
         series = [(name, line) for name, line in series if line]

@@ -3,6 +3,8 @@ import datetime
 import re
 import statistics
 
+from .errors import BenchError
+
 SCHEMA = 1
 
 
@@ -78,6 +80,25 @@ class Results:
                 "machine": self.machine, "agents": self.agents, "durations": self.durations, "summary": self.summary(), "runs": self.runs}
 
 
+def merged(documents):
+    """One document of several runs: the first, and what others measured beside it with the same agents."""
+    first, variants = documents[0], {(group["scenario"], group["variant"]) for group in documents[0]["summary"]}
+    for other in documents[1:]:
+        if strangers := {agent["name"] for agent in other["agents"]} - {agent["name"] for agent in first["agents"]}:
+            raise BenchError(f"the results to be added have other agents: {', '.join(sorted(strangers))}")
+        if other["server"] != first["server"]:
+            raise BenchError("the results to be added were measured with another server")
+        new = [group for group in other["summary"] if (group["scenario"], group["variant"]) not in variants]
+        kept = {(group["scenario"], group["variant"]) for group in new}
+        variants |= kept
+        first["summary"] += new
+        first["runs"] += [run for run in other["runs"] if (run["scenario"], run["variant"]) in kept]
+        first["notes"] = first.get("notes", []) + [f"Added: `{without_folders(other['command'])}`, {other['began']}"]
+    order = list(dict.fromkeys(group["scenario"] for group in first["summary"]))
+    first["summary"].sort(key=lambda group: order.index(group["scenario"]))
+    return first
+
+
 def not_served_text(row):
     reasons = "; ".join(row.get("not_served_reasons", []))
     return f"NOT ALL SERVED in {row['not_served']} of {row['runs']} runs ({reasons}); those have no figures"
@@ -115,12 +136,16 @@ def table(document):
     return "\n".join(lines)
 
 
+def without_folders(command):
+    return re.sub(r"(?<=[\s=])/\S*/", "", " " + command).strip()
+
+
 def about(document):
     """What was measured with what, when, on what: the lines above all tables."""
     facts = document["machine"]
     disturbed = sum(bool(run["machine"]["disturbed"]) for run in document["runs"])
     loads = [run["machine"]["load"] for run in document["runs"]]
-    command = re.sub(r"(?<=[\s=])/\S*/", "", " " + document["command"]).strip()  # programs without their folders
+    command = without_folders(document["command"])
     lines = [f"`{command}`", "", f"{document['began']}: {facts['cpu']}, {facts['cores']} cores{', a virtual machine' if facts['virtual'] else ''}, "
              f"{facts['memory_mb']} MB, kernel {facts['kernel']}, cgroup v{facts['cgroup_version']}, {facts['system']}. {len(loads)} runs, load average {min(loads):.1f} to {max(loads):.1f}, "
              f"steal at most {max(run['machine']['steal_cores'] for run in document['runs']):.2f} cores, {disturbed} disturbed.", ""]

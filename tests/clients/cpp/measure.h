@@ -1,5 +1,5 @@
-// How long calls take with this library: `measure fetch SECONDS`, `measure jwt SECONDS AUDIENCE`, `measure watch STREAMS`
-// print one JSON object a line; see tests/clients/README.md.
+// How long calls take with this library: `measure fetch SECONDS`, `measure jwt SECONDS AUDIENCE`, `measure watch
+// STREAMS` print one JSON object a line; see tests/clients/README.md.
 #pragma once
 
 #include <string>
