@@ -90,6 +90,7 @@ void UringEngine::wait_for_events() {
 void UringEngine::pump() {
   STEEPLE_ASSERT(!pumping_);
   pumping_ = true;
+  ++turn_;
   feed_starved();
   const bool more = ring_->turn(kCompletionsPerTurn);
   pumping_ = false;

@@ -98,6 +98,9 @@ class UringConnection::Close {
 class UringIncoming : public RingOp {
  public:
   static constexpr std::size_t kQueueMax = 1024;
+  // Then the rest of the loop runs first, where what clients have left is closed: one turn of the ring can bring many
+  // times more connections than are ever open, and those behind them piled up.
+  static constexpr unsigned kAcceptsPerTurn = 16;
   class Next;
   UringIncoming(UringEngine& engine, int listener_fd);
   ~UringIncoming();
@@ -108,12 +111,18 @@ class UringIncoming : public RingOp {
   static void completed(RingOp& op, std::int32_t result, std::uint32_t flags);
   void start();
   void pause();
+  bool has_next() const { return !sockets_.empty() || error_number_ != 0; }
+  bool spend();
+  void accept_later();
   UringEngine& engine_;
   int listener_fd_;
   std::deque<FileDescriptor> sockets_;
   int error_number_ = 0;
   bool armed_ = false;
   bool pausing_ = false;  // a cancel is on its way
+  unsigned credit_ = kAcceptsPerTurn;
+  std::uint64_t turn_ = 0;                   // the engine's, in which the credit was given
+  std::shared_ptr<UringIncoming*> delayed_;  // this, until the next turn of the loop
   Next* waiting_ = nullptr;
   std::coroutine_handle<> closer_;
 };
@@ -121,7 +130,7 @@ class UringIncoming : public RingOp {
 class UringIncoming::Next {
  public:
   Next(UringIncoming& incoming, StopToken stop) : incoming_(incoming), stop_(stop) {}
-  bool await_ready() const noexcept;
+  bool await_ready();
   void await_suspend(std::coroutine_handle<> waiter);
   Result<FileDescriptor> await_resume();
 
@@ -173,6 +182,7 @@ class UringEngine {
   UringConnection::Receive* starved_last_ = nullptr;
   std::size_t lent_buffers_ = 0;
   std::size_t users_ = 0;
+  std::uint64_t turn_ = 0;
   bool pumping_ = false;
   bool pump_posted_ = false;
 };

@@ -2,6 +2,7 @@
 #include <liburing.h>
 #include <sys/socket.h>
 
+#include <boost/asio/post.hpp>
 #include <cerrno>
 
 #include "runtime/core/assert.h"
@@ -20,6 +21,7 @@ UringIncoming::UringIncoming(UringEngine& engine, int listener_fd)
 
 UringIncoming::~UringIncoming() {
   STEEPLE_ASSERT(!armed_ && waiting_ == nullptr);
+  if (delayed_) *delayed_ = nullptr;
   --engine_.users_;
 }
 
@@ -37,6 +39,25 @@ void UringIncoming::pause() {
   engine_.cancel(*this);
 }
 
+bool UringIncoming::spend() {
+  if (std::exchange(turn_, engine_.turn_) != engine_.turn_) credit_ = kAcceptsPerTurn;
+  return credit_ != 0 && credit_-- != 0;
+}
+
+void UringIncoming::accept_later() {
+  if (delayed_) return;
+  delayed_ = std::make_shared<UringIncoming*>(this);
+  boost::asio::post(engine_.loop_.io(), [delayed = delayed_] {
+    UringIncoming* self = *delayed;
+    if (self == nullptr) return;
+    self->delayed_.reset();
+    self->credit_ = kAcceptsPerTurn;
+    if (self->waiting_ == nullptr || !self->has_next()) return;
+    --self->credit_;
+    std::exchange(self->waiting_, nullptr)->waiter_.resume();
+  });
+}
+
 void UringIncoming::completed(RingOp& op, std::int32_t result, std::uint32_t flags) {
   auto& self = static_cast<UringIncoming&>(op);
   if ((flags & IORING_CQE_F_MORE) == 0) self.armed_ = false;
@@ -51,8 +72,12 @@ void UringIncoming::completed(RingOp& op, std::int32_t result, std::uint32_t fla
   }
   if (self.sockets_.size() >= kQueueMax) self.pause();
   if (self.waiting_ == nullptr) return;
-  if (!self.sockets_.empty() || self.error_number_ != 0) return std::exchange(self.waiting_, nullptr)->waiter_.resume();
-  if (!self.armed_) self.start();
+  if (!self.has_next()) {
+    if (!self.armed_) self.start();
+  } else if (!self.delayed_) {
+    if (!self.spend()) return self.accept_later();
+    std::exchange(self.waiting_, nullptr)->waiter_.resume();
+  }
 }
 
 Task<void> UringIncoming::close() {
@@ -69,15 +94,19 @@ Task<void> UringIncoming::close() {
   sockets_.clear();
 }
 
-bool UringIncoming::Next::await_ready() const noexcept {
-  return !incoming_.sockets_.empty() || incoming_.error_number_ != 0 || stop_.stop_requested();
+bool UringIncoming::Next::await_ready() {
+  return stop_.stop_requested() || (incoming_.has_next() && incoming_.spend());
 }
 
 void UringIncoming::Next::await_suspend(std::coroutine_handle<> waiter) {
   STEEPLE_ASSERT(incoming_.waiting_ == nullptr && !incoming_.closer_);
   waiter_ = waiter;
   incoming_.waiting_ = this;
-  if (!incoming_.armed_) incoming_.start();
+  if (incoming_.has_next()) {
+    incoming_.accept_later();  // out of credit, not of connections
+  } else if (!incoming_.armed_) {
+    incoming_.start();
+  }
   on_stop_.emplace(stop_, [this](StopReason) {
     if (incoming_.waiting_ != this) return;
     incoming_.waiting_ = nullptr;
