@@ -11,7 +11,7 @@ BundleChanges BundleCache::update(const BundleSet& update) {
     changes.federated_removed.push_back(trust_domain);
   }
   auto keep_or_replace = [&](const SharedBundle& known, const SharedBundle& fresh) {
-    if (known && *known == *fresh) return false;
+    if (known && (known == fresh || *known == *fresh)) return false;
     log_.debug(known ? "Bundle updated" : "Bundle added", {{"trust_domain_id", fresh->trust_domain().name()}});
     return true;
   };

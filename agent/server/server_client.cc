@@ -136,7 +136,7 @@ Task<ServerResult<EntryDiff>> GrpcServerClient::sync_entries(EntrySet& entries, 
   co_return failed(kFetchEntriesContext, std::move(done.error()));
 }
 
-Task<ServerResult<Bundle>> GrpcServerClient::get_bundle(Deadline deadline, StopToken stop) {
+Task<ServerResult<SharedBundle>> GrpcServerClient::get_bundle(Deadline deadline, StopToken stop) {
   STEEPLE_CO_TRY(shared, co_await lock_.share(deadline, stop));
   ChannelSlot::Lease lease = slot_.acquire();
   ServerResult<Bytes> answer = co_await unary(lease, kGetBundle, Bytes(), deadline, stop);
@@ -145,17 +145,18 @@ Task<ServerResult<Bundle>> GrpcServerClient::get_bundle(Deadline deadline, StopT
     log_failure("Failed to fetch bundle", answer.error());
     co_return failed("failed to fetch bundle", std::move(answer.error()));
   }
+  if (SharedBundle known = bundle_answers_.own(*answer)) co_return known;
   spire::api::types::Bundle message;
   STEEPLE_CO_CHECK(with_context(parse(*answer, message), "failed to fetch bundle"));
   Result<Bundle> bundle = bundle_from_proto(message);
-  if (bundle) co_return std::move(*bundle);
+  if (bundle) co_return bundle_answers_.keep_own(std::move(*answer), std::move(*bundle));
   log_.warning("Received malformed bundle from SPIRE server; are the server and agent versions compatible?",
                {{"error", bundle.error()}});
   co_return std::move(bundle.error());
 }
 
-Task<ServerResult<std::optional<Bundle>>> GrpcServerClient::get_federated_bundle(TrustDomain trust_domain,
-                                                                                 Deadline deadline, StopToken stop) {
+Task<ServerResult<SharedBundle>> GrpcServerClient::get_federated_bundle(TrustDomain trust_domain, Deadline deadline,
+                                                                        StopToken stop) {
   STEEPLE_CO_TRY(shared, co_await lock_.share(deadline, stop));
   ChannelSlot::Lease lease = slot_.acquire();
   spire::api::server::bundle::v1::GetFederatedBundleRequest request;
@@ -166,13 +167,14 @@ Task<ServerResult<std::optional<Bundle>>> GrpcServerClient::get_federated_bundle
     fields.emplace_back("federated_bundle", trust_domain.id_string());
     if (answer.error().status().code() == StatusCode::kNotFound) {
       log_.warning("Federated bundle not found", std::move(fields));
-      co_return std::nullopt;
+      co_return SharedBundle();
     }
     if (answer.error().error_class() != ServerErrorClass::kCancelled) {
       log_.error("Failed to fetch federated bundle", std::move(fields));
     }
     co_return failed("failed to fetch federated bundle", std::move(answer.error()));
   }
+  if (SharedBundle known = bundle_answers_.federated(trust_domain, *answer)) co_return known;
   spire::api::types::Bundle message;
   STEEPLE_CO_CHECK(with_context(parse(*answer, message), "failed to fetch federated bundle"));
   Result<Bundle> bundle = bundle_from_proto(message);
@@ -180,7 +182,7 @@ Task<ServerResult<std::optional<Bundle>>> GrpcServerClient::get_federated_bundle
     bundle = Error(ErrorCode::kMalformed, fmt::format("bundle of trust domain {} received for {}",
                                                       bundle->trust_domain().name(), trust_domain.name()));
   }
-  if (bundle) co_return std::optional<Bundle>(std::move(*bundle));
+  if (bundle) co_return bundle_answers_.keep_federated(std::move(*answer), std::move(*bundle));
   log_.warning("Received malformed bundle from SPIRE server; are the server and agent versions compatible?",
                {{"error", bundle.error()}, {"federated_bundle", trust_domain.id_string()}});
   co_return Error(ErrorCode::kMalformed, bundle.error().message());

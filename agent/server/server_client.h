@@ -5,11 +5,11 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/entry/entry_diff.h"
+#include "agent/server/bundle_answers.h"
 #include "agent/server/channel_slot.h"
 #include "agent/server/rotation_lock.h"
 #include "agent/server/rpc_channel.h"
@@ -45,11 +45,11 @@ class ServerClient {
   virtual runtime::Task<ServerResult<EntryDiff>> sync_entries(EntrySet& entries, runtime::Deadline deadline,
                                                               runtime::StopToken stop) = 0;
   // The own trust domain's. A malformed certificate or key is an error.
-  virtual runtime::Task<ServerResult<Bundle>> get_bundle(runtime::Deadline deadline, runtime::StopToken stop) = 0;
-  // Nothing: the server does not have it (that is logged). kMalformed: it cannot be read, and the known one stays.
-  virtual runtime::Task<ServerResult<std::optional<Bundle>>> get_federated_bundle(TrustDomain trust_domain,
-                                                                                  runtime::Deadline deadline,
-                                                                                  runtime::StopToken stop) = 0;
+  virtual runtime::Task<ServerResult<SharedBundle>> get_bundle(runtime::Deadline deadline, runtime::StopToken stop) = 0;
+  // Null: the server does not have it (that is logged). kMalformed: it cannot be read, and the known one stays.
+  virtual runtime::Task<ServerResult<SharedBundle>> get_federated_bundle(TrustDomain trust_domain,
+                                                                         runtime::Deadline deadline,
+                                                                         runtime::StopToken stop) = 0;
   // One answer per item, in the order asked.
   virtual runtime::Task<ServerResult<std::vector<MintedChain>>> batch_new_x509_svid(std::vector<CsrItem> items,
                                                                                     runtime::Deadline deadline,
@@ -81,10 +81,9 @@ class GrpcServerClient final : public ServerClient {
 
   runtime::Task<ServerResult<EntryDiff>> sync_entries(EntrySet& entries, runtime::Deadline deadline,
                                                       runtime::StopToken stop) override;
-  runtime::Task<ServerResult<Bundle>> get_bundle(runtime::Deadline deadline, runtime::StopToken stop) override;
-  runtime::Task<ServerResult<std::optional<Bundle>>> get_federated_bundle(TrustDomain trust_domain,
-                                                                          runtime::Deadline deadline,
-                                                                          runtime::StopToken stop) override;
+  runtime::Task<ServerResult<SharedBundle>> get_bundle(runtime::Deadline deadline, runtime::StopToken stop) override;
+  runtime::Task<ServerResult<SharedBundle>> get_federated_bundle(TrustDomain trust_domain, runtime::Deadline deadline,
+                                                                 runtime::StopToken stop) override;
   runtime::Task<ServerResult<std::vector<MintedChain>>> batch_new_x509_svid(std::vector<CsrItem> items,
                                                                             runtime::Deadline deadline,
                                                                             runtime::StopToken stop) override;
@@ -113,6 +112,7 @@ class GrpcServerClient final : public ServerClient {
 
   ChannelSlot slot_;
   RotationLock lock_;
+  BundleAnswers bundle_answers_;
   ServerClientOptions options_;
   runtime::Logger log_;
 };

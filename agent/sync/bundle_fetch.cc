@@ -30,10 +30,10 @@ struct FederatedFetch {
 Task<void> fetch_one_by_one(FederatedFetch* fetch, StopToken stop) {
   while (!fetch->error && fetch->next < fetch->trust_domains.size()) {
     const TrustDomain& trust_domain = fetch->trust_domains[fetch->next++];
-    ServerResult<std::optional<Bundle>> bundle =
+    ServerResult<SharedBundle> bundle =
         co_await fetch->server.get_federated_bundle(trust_domain, fetch->deadline, stop);
     if (bundle && *bundle) {
-      fetch->fetched.push_back(std::make_shared<const Bundle>(std::move(**bundle)));
+      fetch->fetched.push_back(std::move(*bundle));
     } else if (!bundle && bundle.error().code() == ErrorCode::kMalformed) {
       if (SharedBundle kept = fetch->known.find(trust_domain)) fetch->fetched.push_back(std::move(kept));
     } else if (!bundle && !fetch->error) {
@@ -48,11 +48,11 @@ Task<ServerResult<BundleSet>> fetch_bundles(runtime::Loop& loop, ServerClient& s
                                             std::vector<TrustDomain> federated, const BundleSet& known,
                                             Deadline deadline, StopToken stop) {
   STEEPLE_CO_TRY(own_bundle, co_await server.get_bundle(deadline, stop));
-  if (own_bundle.trust_domain() != own) {
+  if (own_bundle->trust_domain() != own) {
     co_return Error(ErrorCode::kMalformed, fmt::format("failed to fetch bundle: it is of trust domain {} instead of {}",
-                                                       own_bundle.trust_domain().name(), own.name()));
+                                                       own_bundle->trust_domain().name(), own.name()));
   }
-  if (own_bundle.x509_authorities().empty()) {
+  if (own_bundle->x509_authorities().empty()) {
     co_return Error(ErrorCode::kMalformed, "failed to fetch bundle: it has no X.509 authorities");
   }
   std::erase(federated, own);
@@ -62,7 +62,7 @@ Task<ServerResult<BundleSet>> fetch_bundles(runtime::Loop& loop, ServerClient& s
   for (std::size_t i = 0; i < workers; ++i) group.spawn(fetch_one_by_one(&fetch, group.token()));
   co_await group.join();
   if (fetch.error) co_return std::move(*fetch.error);
-  BundleSet bundles(std::make_shared<const Bundle>(std::move(own_bundle)));
+  BundleSet bundles(std::move(own_bundle));
   for (SharedBundle& bundle : fetch.fetched) bundles.set_federated(std::move(bundle));
   co_return std::move(bundles);
 }

@@ -72,17 +72,17 @@ class FakeServerClient final : public agent::ServerClient {
     for (const auto& [id, entry] : entries) update.put(entry);
     co_return update.commit();
   }
-  Answer<agent::Bundle> get_bundle(runtime::Deadline, runtime::StopToken) override {
+  Answer<agent::SharedBundle> get_bundle(runtime::Deadline, runtime::StopToken) override {
     if (fail_bundle) co_return *fail_bundle;
-    co_return bundle;
+    co_return std::make_shared<const agent::Bundle>(bundle);
   }
-  Answer<std::optional<agent::Bundle>> get_federated_bundle(agent::TrustDomain trust_domain, runtime::Deadline,
-                                                            runtime::StopToken) override {
+  Answer<agent::SharedBundle> get_federated_bundle(agent::TrustDomain trust_domain, runtime::Deadline,
+                                                   runtime::StopToken) override {
     federated_asked.insert(trust_domain.name());
     if (fail_federated) co_return *fail_federated;
     auto found = federated.find(trust_domain);
-    if (found == federated.end()) co_return std::nullopt;
-    co_return std::optional<agent::Bundle>(found->second);
+    if (found == federated.end()) co_return agent::SharedBundle();
+    co_return std::make_shared<const agent::Bundle>(found->second);
   }
   Answer<std::vector<agent::MintedChain>> batch_new_x509_svid(std::vector<agent::CsrItem> items, runtime::Deadline,
                                                               runtime::StopToken) override {

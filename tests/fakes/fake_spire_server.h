@@ -187,8 +187,8 @@ class FakeServerClient final : public ServerClient {
   int channels_dropped = 0;
 
   Answer<EntryDiff> sync_entries(EntrySet&, runtime::Deadline, runtime::StopToken) override { co_return not_there(); }
-  Answer<Bundle> get_bundle(runtime::Deadline, runtime::StopToken) override { co_return not_there(); }
-  Answer<std::optional<Bundle>> get_federated_bundle(TrustDomain, runtime::Deadline, runtime::StopToken) override {
+  Answer<SharedBundle> get_bundle(runtime::Deadline, runtime::StopToken) override { co_return not_there(); }
+  Answer<SharedBundle> get_federated_bundle(TrustDomain, runtime::Deadline, runtime::StopToken) override {
     co_return not_there();
   }
   Answer<std::vector<MintedChain>> batch_new_x509_svid(std::vector<CsrItem>, runtime::Deadline,

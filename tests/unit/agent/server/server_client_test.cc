@@ -191,9 +191,24 @@ TEST_CASE("ServerClient reads bundles and refuses malformed ones") {
   f.server.unary = [&](const std::string&, const Bytes&) -> tests::FakeRpcServer::Answer { return answer; };
   auto bundle = f.run(f.client.get_bundle(kNever, {}));
   REQUIRE(bundle);
-  CHECK(bundle->sequence_number() == 5);
-  CHECK(bundle->tainted_subject_key_ids().size() == 1);
-  CHECK(bundle->jwt_authorities().contains("k"));
+  CHECK((*bundle)->sequence_number() == 5);
+  CHECK((*bundle)->tainted_subject_key_ids().size() == 1);
+  CHECK((*bundle)->jwt_authorities().contains("k"));
+  SECTION("the same bytes again are the same bundle, others are read") {
+    auto again = f.run(f.client.get_bundle(kNever, {}));
+    REQUIRE(again);
+    CHECK(*again == *bundle);
+    answer = bundle_message(authority, "other");
+    auto other = f.run(f.client.get_bundle(kNever, {}));
+    REQUIRE(other);
+    CHECK((*other)->jwt_authorities().contains("other"));
+    auto federated = f.run(f.client.get_federated_bundle(authority.trust_domain(), kNever, {}));
+    REQUIRE(federated);
+    CHECK(*federated != *other);
+    auto federated_again = f.run(f.client.get_federated_bundle(authority.trust_domain(), kNever, {}));
+    REQUIRE(federated_again);
+    CHECK(*federated_again == *federated);
+  }
   SECTION("without key id") {
     answer = bundle_message(authority, "");
     auto refused = f.run(f.client.get_bundle(kNever, {}));
@@ -216,7 +231,7 @@ TEST_CASE("ServerClient reads bundles and refuses malformed ones") {
     };
     auto none = f.run(f.client.get_federated_bundle(tests::trust_domain("partner.test"), kNever, {}));
     REQUIRE(none);
-    CHECK_FALSE(none->has_value());
+    CHECK_FALSE(*none);
     CHECK(f.logged("level=warning msg=\"Federated bundle not found\""));
   }
 }
