@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "attestation/sigstore/log_receipt.h"
 #include "attestation/sigstore/signature_verifier.h"
 #include "runtime/tls/encoding.h"
@@ -14,12 +16,25 @@ using runtime::Result;
 
 namespace {
 
+// Go's decoder starts at the first character that is no white space, and wants nothing else behind the last block.
+Result<std::string_view> blocks_alone(std::string_view pem) {
+  constexpr std::string_view kSpace = " \t\r\n\v\f";
+  pem.remove_prefix(std::min(pem.size(), pem.find_first_not_of(kSpace)));
+  pem = pem.substr(0, pem.find_last_not_of(kSpace) + 1);
+  std::size_t end = pem.rfind("-----END ");
+  bool is_last = end != std::string_view::npos && pem.find('\n', end) == std::string_view::npos;
+  if (pem.empty() || (is_last && pem.ends_with("-----"))) return pem;
+  return Error(ErrorCode::kMalformed, "error during PEM decoding");
+}
+
 // Any block counts as a certificate, whatever its name, as in sigstore's cryptoutils.
 Result<runtime::Certificates> read_certificates(const std::string& pem) {
-  STEEPLE_TRY(blocks, runtime::parse_pem_blocks(pem));
+  STEEPLE_TRY(text, blocks_alone(pem));
+  STEEPLE_TRY(blocks, runtime::parse_pem_blocks(text));
   if (blocks.size() > kLayerCertificatesMax) {
     return Error(ErrorCode::kLimit, "too many certificates specified in PEM block");
   }
+  if (blocks.empty() && !text.empty()) return Error(ErrorCode::kMalformed, "error during PEM decoding");
   runtime::Certificates certificates;
   for (const runtime::PemBlock& block : blocks) {
     STEEPLE_TRY(certificate, runtime::Certificate::parse(block.bytes.view()));

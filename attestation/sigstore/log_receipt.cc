@@ -1,10 +1,9 @@
 #include "attestation/sigstore/log_receipt.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
-
 #include <algorithm>
 
+#include "attestation/sigstore/json_read.h"
 #include "attestation/sigstore/logged_signature.h"
 #include "attestation/sigstore/shortened.h"
 #include "runtime/tls/encoding.h"
@@ -24,17 +23,18 @@ namespace {
 Error malformed(std::string reason) { return Error(ErrorCode::kMalformed, std::move(reason)); }
 Error unauthentic(std::string reason) { return Error(ErrorCode::kUnauthenticated, std::move(reason)); }
 
-Result<std::int64_t> number(dom::element payload, std::string_view key, std::int64_t most) {
-  std::int64_t value = 0;
-  if (payload[key].get_int64().get(value)) return malformed(fmt::format("bundle payload has no {}", key));
-  if (value < 0 || value > most) return Error(ErrorCode::kLimit, fmt::format("{} of the bundle is out of range", key));
-  return value;
+Result<std::int64_t> number(dom::object payload, std::string_view key, std::int64_t most) {
+  std::optional<std::int64_t> value = json_read::integer_of(payload, key);
+  if (!value) return malformed(fmt::format("bundle payload has no {}", key));
+  if (*value < 0 || *value > most)
+    return Error(ErrorCode::kLimit, fmt::format("{} of the bundle is out of range", key));
+  return *value;
 }
 
-Result<std::string> text(dom::element object, std::string_view key, std::string_view otherwise) {
-  std::string_view value;
-  if (object[key].get_string().get(value)) return malformed(std::string(otherwise));
-  return std::string(value);
+Result<std::string> text(dom::object from, std::string_view key, std::string_view otherwise) {
+  std::optional<std::string_view> value = json_read::text_of(from, key);
+  if (!value) return malformed(std::string(otherwise));
+  return std::string(*value);
 }
 
 // These texts go into the canonical JSON as they are, so they must not need escapes.
@@ -63,11 +63,14 @@ Result<RekorEntry> parse_rekor_bundle(std::string_view json) {
   if (auto error = parser.parse(json.data(), json.size()).get(document)) {
     return malformed(std::string("unmarshaling bundle: ") + simdjson::error_message(error));
   }
-  dom::element payload;
-  if (document["Payload"].get(payload)) return malformed("bundle payload body is not a string");
+  dom::object bundle;
+  dom::object payload;
+  if (document.get_object().get(bundle) || bundle["Payload"].get_object().get(payload)) {
+    return malformed("bundle payload body is not a string");
+  }
   STEEPLE_TRY(body, text(payload, "body", "bundle payload body is not a string"));
   STEEPLE_TRY(log_id, text(payload, "logID", "bundle payload has no logID"));
-  STEEPLE_TRY(timestamp, text(document, "SignedEntryTimestamp", "bundle has no SignedEntryTimestamp"));
+  STEEPLE_TRY(timestamp, text(bundle, "SignedEntryTimestamp", "bundle has no SignedEntryTimestamp"));
   STEEPLE_TRY(time, number(payload, "integratedTime", kIntegratedTimeMax));
   STEEPLE_TRY(index, number(payload, "logIndex", kLogIndexMax));
   STEEPLE_TRY(bytes, runtime::with_context(runtime::base64_decode(timestamp), "unmarshaling bundle"));

@@ -136,7 +136,7 @@ def certificates(s, other, good):
     case("another authority of the same name", other.sign(IMAGE, DIGEST), "cert verification failed", trust="main, other's logs")
     case("no certificate", changed(good, certificate=None), "no certificate found on signature")
     case("certificate that is none", changed(good, certificate=pem("CERTIFICATE", b"\x30\x03\x02\x01\x01")), "x509: malformed certificate")
-    case("certificate that is no PEM", changed(good, certificate="x"), "no certificate found on signature")
+    case("certificate that is no PEM", changed(good, certificate="x"), "error during PEM decoding")
     case("chain that is none", changed(good, chain=pem("CERTIFICATE", b"\x30\x03\x02\x01\x01")), "x509: malformed certificate")
     case("too many certificates", changed(good, chain=pem("CERTIFICATE", s.root.certificate) * 17), "too many certificates", with_chain=True, cosign="yes")
 

@@ -88,6 +88,38 @@ TEST_CASE("a certificate counts until its last second, by the clock too") {
   CHECK(one.verify());
 }
 
+TEST_CASE("white space around certificates is passed over, anything else is not") {
+  SignatureCases cases;
+  SignatureCase one = cases.named("signature");
+  std::string& certificate = one.layer.annotations[kCertificateAnnotation];
+  std::string& chain = one.layer.annotations[kChainAnnotation];
+  SECTION("white space") {
+    certificate = " \n\n  " + certificate + "\r\n\n ";
+    chain = " \n";
+    CHECK(one.verify());
+  }
+  SECTION("no line end at the end") {
+    certificate.pop_back();
+    CHECK(one.verify());
+  }
+  SECTION("text before") {
+    certificate = "Signer:\n" + certificate;
+    CHECK(one.verify());
+  }
+  SECTION("text behind") {
+    certificate += "x";
+    CHECK(one.verify().error().message() == "error during PEM decoding");
+  }
+  SECTION("text behind on the same line") {
+    certificate.insert(certificate.size() - 1, "x");
+    CHECK_FALSE(one.verify());
+  }
+  SECTION("text behind the chain") {
+    chain += "-----";
+    CHECK(one.verify().error().message() == "error during PEM decoding");
+  }
+}
+
 TEST_CASE("what is too large is refused before it is read") {
   SignatureCases cases;
   SignatureCase one = cases.named("signature");
