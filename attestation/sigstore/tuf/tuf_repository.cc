@@ -20,6 +20,7 @@ using runtime::WallTime;
 
 namespace {
 
+constexpr const char* kKeeping = "creating cached local store";
 constexpr std::string_view kFileScheme = "file://";
 constexpr std::string_view kPublicPlaces[] = {"sigstore-tuf-root", "https://sigstore-tuf-root.storage.googleapis.com",
                                               "https://storage.googleapis.com/sigstore-tuf-root"};
@@ -96,7 +97,7 @@ Result<TufStore> TufRepository::read_cache() const {
   if (store) return store;
   const ErrorCode code = store.error().code();
   if (code != ErrorCode::kMalformed && code != ErrorCode::kLimit) {
-    return std::move(store.error()).with_context("creating cached local store");
+    return std::move(store.error()).with_context(kKeeping);
   }
   log_.warning("Sigstore's cache cannot be read and is not used",
                {{"path", *settings_.cache_folder}, {"error", store.error()}});
@@ -119,7 +120,9 @@ Task<Result<void>> TufRepository::update(WallTime now, Deadline deadline, StopTo
   STEEPLE_CO_CHECK(runtime::with_context(co_await update_roots(deadline, stop), kUpdating));
   STEEPLE_CO_CHECK(runtime::with_context(client_->finish_roots(now), kUpdating));
   STEEPLE_CO_CHECK(runtime::with_context(co_await update_metadata(now, deadline, stop), kUpdating));
-  if (cache_) STEEPLE_CO_CHECK(cache_->write_metadata(client_->store()));
+  if (cache_) {
+    STEEPLE_CO_CHECK(runtime::with_context(cache_->write_metadata(client_->store()), kKeeping));
+  }
   for (const auto& [name, target] : client_->targets()) {
     if (kept_target(name, target)) continue;
     STEEPLE_CO_CHECK(runtime::with_context(co_await fetch_target(name, target, deadline, stop), "downloading target"));

@@ -1,16 +1,18 @@
 // Update repositories that were given to sigstore/pkg/tuf of SPIRE Agent 1.15.3, with what it made of them: what it
 // accepts is accepted, what it refuses is refused, and the same targets come out. Some have a second step: the mirror
-// after a change, with the cache of the first. And a cache that it has written.
+// after a change, with the cache of the first. A cache that it has written; and Sigstore's public repository.
 #include <simdjson.h>
 #include <catch2/catch.hpp>
 
 #include <filesystem>
 #include <fstream>
 
+#include "attestation/sigstore/trust_roots.h"
 #include "attestation/sigstore/tuf/level_db.h"
 #include "attestation/sigstore/tuf/tuf_repository.h"
 #include "runtime/core/go_text.h"
 #include "runtime/task/blocking.h"
+#include "runtime/tls/encoding.h"
 #include "tests/fakes/temporary_folder.h"
 
 using namespace steeple::attestation;
@@ -45,10 +47,23 @@ struct World {
     out.root = std::move(root);
     return out;
   }
+  // A repository of the test data; what is kept as base64 there is decoded.
+  std::string copy_of(const std::string& name) {
+    namespace fs = std::filesystem;
+    const std::string copy = folder.path("copy");
+    fs::copy(data_path(name), copy, fs::copy_options::recursive);
+    for (const auto& file : fs::directory_iterator(copy)) {
+      if (file.path().extension() != ".b64") continue;
+      std::ifstream in(file.path());
+      const Bytes bytes = base64_decode(std::string(std::istreambuf_iterator<char>(in), {})).value();
+      std::ofstream(fs::path(file.path()).replace_extension(), std::ios::binary) << as_text(bytes);
+    }
+    return copy;
+  }
   // As the program that made the recording prints it.
-  std::string outcome(const TufSettings& settings) {
+  std::string outcome(const TufSettings& settings, WallTime now = std::chrono::system_clock::now()) {
     TufRepository repository(http, settings, Logger());
-    const auto loaded = run_until_done(loop, repository.load(std::chrono::system_clock::now(), Deadline::in(60s), {}));
+    const auto loaded = run_until_done(loop, repository.load(now, Deadline::in(60s), {}));
     if (!loaded) {
       UNSCOPED_INFO(loaded.error().message());
       return "refused\n";
@@ -130,4 +145,34 @@ TEST_CASE("a cache that SPIRE Agent has written is read: a compressed table, a j
     ++count;
   }
   CHECK(count == 4);  // CURRENT, LOCK, the journal, the manifest
+}
+
+// As sigstore/root-signing had it in August 2026.
+TEST_CASE("Sigstore's public repository: from the embedded root over three rotations to its targets") {
+  World world;
+  TufSettings settings = world.settings(std::string(embedded_tuf_root()));
+  settings.mirror = "file://" + world.copy_of("public-repository");
+  TufRepository repository(world.http, settings, Logger());
+  const WallTime now(std::chrono::seconds(1787616000));  // 2026-08-25
+  REQUIRE(run_until_done(world.loop, repository.load(now, Deadline::in(60s), {})));
+  const auto names = [&](const char* usage) {
+    std::string out;
+    const auto files = repository.targets(usage, {});
+    if (!files) return files.error().message();
+    for (const TufTargetFile& file : *files) out += file.name + (file.active ? " " : "(retired) ");
+    return out;
+  };
+  CHECK(names("fulcio") == "fulcio.crt.pem(retired) fulcio_intermediate_v1.crt.pem fulcio_v1.crt.pem ");
+  CHECK(names("rekor") == "rekor.pub ");
+  CHECK(names("ctfe") == "ctfe.pub ctfe_2022.pub ");
+  TrustMaterial material;
+  const auto certificates = repository.targets("fulcio", {});
+  REQUIRE(certificates);
+  for (const TufTargetFile& file : *certificates) REQUIRE(add_fulcio_certificates(file.bytes, material));
+  CHECK(material.fulcio_roots.size() == 2);
+  CHECK(material.fulcio_intermediates.size() == 1);
+  CHECK(parse_log_key(repository.targets("rekor", {})->at(0).bytes)->id ==
+        "c0d23d6ad406973f9559f3ba2d1ca01f84147d8ffc5b8445c224f98b9591801d");
+  // A week later the timestamp has expired, and so has what is in the cache.
+  CHECK(world.outcome(settings, now + std::chrono::hours(24 * 7)) == "refused\n");
 }
