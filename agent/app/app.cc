@@ -66,6 +66,8 @@ class App {
   PrometheusTlsSources metrics_tls_sources();
   void on_ready();
   void on_signal(int number);
+  void start_reconfiguring();
+  Task<void> reconfigure();
   Task<void> live(Result<void>* ended);
   Task<void> close();
 
@@ -102,6 +104,8 @@ class App {
   std::unique_ptr<Endpoint> endpoint_;
   std::optional<AdminSide> admin_;
   std::optional<Life> life_;
+  runtime::TaskGroup reconfiguring_{loop_};
+  bool reconfigure_again_ = false;
   bool ready_ = false;
 };
 
@@ -246,7 +250,7 @@ Result<void> App::build() {
   STEEPLE_CHECK(choose_engine());
   workers_.emplace(loop_, kWorkerThreads, kWorkerQueueMax);
   http_.emplace(loop_, *workers_);
-  STEEPLE_TRY(catalog, Catalog::load(config_, {loop_, *workers_, names_, {}}, log_));
+  STEEPLE_TRY(catalog, Catalog::load(config_, {loop_, *workers_, names_, {}}, log_, stop_.token()));
   catalog_.emplace(std::move(catalog));
   STEEPLE_TRY(storage, Storage::open(config_.data_dir, log_));
   storage_ = std::move(storage);
@@ -286,7 +290,7 @@ void App::on_signal(int number) {
       break;
     case SIGUSR1:
       telemetry_->dump();
-      if (ready_) catalog_->reconfigure();
+      if (ready_) start_reconfiguring();
       break;
     case SIGUSR2:
       if (!config_.logs_to_file || !ready_) break;
@@ -297,6 +301,15 @@ void App::on_signal(int number) {
     default:
       break;
   }
+}
+
+void App::start_reconfiguring() {
+  reconfigure_again_ = true;
+  if (reconfiguring_.size() == 0) reconfiguring_.spawn(reconfigure());
+}
+
+Task<void> App::reconfigure() {
+  while (std::exchange(reconfigure_again_, false)) co_await catalog_->reconfigure(reconfiguring_.token());
 }
 
 Task<void> App::live(Result<void>* ended) {
@@ -315,6 +328,8 @@ Task<void> App::close() {
   if (health_listener_) co_await health_listener_->stop();
   if (endpoint_) co_await endpoint_->stop();
   if (admin_) co_await admin_->stop();
+  reconfiguring_.close(StopReason::kShutdown);
+  co_await reconfiguring_.join();
   if (attestors_) co_await attestors_->close();
   if (tokens_) co_await tokens_->close(StopReason::kShutdown);
   if (server_) co_await server_->close(StopReason::kShutdown);

@@ -7,6 +7,7 @@
 #include "agent/keys/memory_key_manager.h"
 #include "attestation/node/table.h"
 #include "runtime/os/file.h"
+#include "runtime/task/blocking.h"
 #include "runtime/tls/encoding.h"
 
 namespace steeple::agent {
@@ -15,10 +16,13 @@ using runtime::Error;
 using runtime::ErrorCode;
 using runtime::LogFields;
 using runtime::Result;
+using runtime::StopToken;
+using runtime::Task;
 
 namespace {
 
 constexpr std::size_t kPluginDataBytesMax = 1u << 20;
+constexpr std::chrono::seconds kPreparationTime{60};  // of an attestor
 
 LogFields fields_of(const PluginConfig& plugin) {
   return {{"external", false}, {"plugin_name", plugin.name}, {"plugin_type", plugin.type}};
@@ -71,6 +75,7 @@ attestation::K8sConfig k8s_config(K8sAttestorKeys keys) {
   config.verbose_container_locator_logs = keys.verbose_container_locator_logs;
   config.enable_namespace_labels = keys.enable_namespace_labels;
   config.api_server_cache = keys.api_server_cache;
+  config.sigstore = std::move(keys.sigstore);
   config.environment = process_environment();
   return config;
 }
@@ -97,25 +102,48 @@ attestation::DockerConfig docker_config(DockerAttestorKeys keys) {
     config.podman_host_template = std::move(keys.podman_socket_path_template);
   config.cgroup_matchers = std::move(keys.container_id_cgroup_matchers);
   config.verbose_container_locator_logs = keys.verbose_container_locator_logs;
+  config.sigstore = std::move(keys.sigstore);
+  config.environment = process_environment();
   return config;
+}
+
+Result<attestation::WorkloadAttestorConfig> workload_attestor_config(const PluginConfig& plugin,
+                                                                     const runtime::Logger& log) {
+  if (plugin.name == attestation::kK8sName) {
+    STEEPLE_TRY(keys, k8s_attestor_keys(plugin, log));
+    return k8s_config(std::move(keys));
+  }
+  if (plugin.name == attestation::kDockerName) {
+    STEEPLE_TRY(keys, docker_attestor_keys(plugin, log));
+    return docker_config(std::move(keys));
+  }
+  if (plugin.name == attestation::kSystemdName) {
+    attestation::SystemdConfig systemd;
+    if (const char* address = std::getenv("DBUS_SYSTEM_BUS_ADDRESS"); address && *address != '\0') {
+      systemd.bus_address = address;
+    }
+    return systemd;
+  }
+  STEEPLE_TRY(keys, unix_attestor_keys(plugin, log));
+  return attestation::UnixConfig{keys.discover_workload_path, keys.workload_size_limit};
 }
 
 }  // namespace
 
 Result<Catalog> Catalog::load(AgentConfig& config, const attestation::WorkloadAttestorParts& parts,
-                              const runtime::Logger& log) {
+                              const runtime::Logger& log, StopToken stop) {
   Catalog catalog;
   catalog.root_ = log;
   catalog.log_ = log.with_subsystem("catalog");
   STEEPLE_CHECK(check_plugins(config.plugins, catalog.log_));
-  if (Result<void> loaded = catalog.load_all(config, parts); !loaded) {
+  if (Result<void> loaded = catalog.load_all(config, parts, stop); !loaded) {
     catalog.log_plugins_unloading();
     return std::move(loaded.error());
   }
   return catalog;
 }
 
-Result<void> Catalog::load_all(AgentConfig& config, const attestation::WorkloadAttestorParts& parts) {
+Result<void> Catalog::load_all(AgentConfig& config, const attestation::WorkloadAttestorParts& parts, StopToken stop) {
   for (const PluginConfig& plugin : config.plugins.all()) {
     LogFields fields = fields_of(plugin);
     if (!plugin.enabled) {
@@ -123,7 +151,7 @@ Result<void> Catalog::load_all(AgentConfig& config, const attestation::WorkloadA
       continue;
     }
     loaded_.push_back(Loaded{&plugin, hash_of_data_file(plugin)});
-    STEEPLE_CHECK(make(plugin, config, parts));
+    STEEPLE_CHECK(make(plugin, config, parts, stop));
     if (is_configured(plugin)) {
       LogFields configured = fields;
       configured.emplace_back("reconfigurable", plugin.data_file.has_value());
@@ -136,10 +164,10 @@ Result<void> Catalog::load_all(AgentConfig& config, const attestation::WorkloadA
 }
 
 Result<void> Catalog::make(const PluginConfig& plugin, AgentConfig& config,
-                           const attestation::WorkloadAttestorParts& parts) {
+                           const attestation::WorkloadAttestorParts& parts, StopToken stop) {
   if (plugin.type == "NodeAttestor") return make_node_attestor(plugin, config);
   if (plugin.type == "WorkloadAttestor") {
-    STEEPLE_TRY(attestor, make_workload_attestor(plugin, parts, log_));
+    STEEPLE_TRY(attestor, runtime::run_until_done(parts.loop, make_workload_attestor(plugin, parts, log_, stop)));
     workload_attestors_.push_back(std::move(attestor));
     return {};
   }
@@ -157,29 +185,16 @@ Result<void> Catalog::make(const PluginConfig& plugin, AgentConfig& config,
   return {};
 }
 
-Result<std::unique_ptr<attestation::WorkloadAttestor>> Catalog::make_workload_attestor(
-    const PluginConfig& plugin, attestation::WorkloadAttestorParts parts, const runtime::Logger& keys_log) const {
-  attestation::WorkloadAttestorConfig config;
-  if (plugin.name == attestation::kK8sName) {
-    STEEPLE_TRY(keys, k8s_attestor_keys(plugin, keys_log));
-    config = k8s_config(std::move(keys));
-  } else if (plugin.name == attestation::kDockerName) {
-    STEEPLE_TRY(keys, docker_attestor_keys(plugin, keys_log));
-    config = docker_config(std::move(keys));
-  } else if (plugin.name == attestation::kSystemdName) {
-    attestation::SystemdConfig systemd;
-    if (const char* address = std::getenv("DBUS_SYSTEM_BUS_ADDRESS"); address && *address != '\0') {
-      systemd.bus_address = address;
-    }
-    config = std::move(systemd);
-  } else {
-    STEEPLE_TRY(keys, unix_attestor_keys(plugin, keys_log));
-    config = attestation::UnixConfig{keys.discover_workload_path, keys.workload_size_limit};
-  }
+Task<Result<std::unique_ptr<attestation::WorkloadAttestor>>> Catalog::make_workload_attestor(
+    const PluginConfig& plugin, attestation::WorkloadAttestorParts parts, const runtime::Logger& keys_log,
+    StopToken stop) const {
+  STEEPLE_CO_TRY(config, workload_attestor_config(plugin, keys_log));
   parts.log = log_.with(fields_of(plugin));
   auto attestor = attestation::make_workload_attestor(std::move(config), parts);
-  if (!attestor) return failed_to_configure(plugin, attestor.error(), keys_log);
-  return std::move(*attestor);
+  if (!attestor) co_return failed_to_configure(plugin, attestor.error(), keys_log);
+  Result<void> prepared = co_await (*attestor)->prepare(runtime::Deadline::in(kPreparationTime), stop);
+  if (!prepared) co_return failed_to_configure(plugin, prepared.error(), keys_log);
+  co_return std::move(*attestor);
 }
 
 // A configured join token goes before the configured plugin, whose keys are checked all the same (server-sync 2.1).
@@ -202,45 +217,47 @@ void Catalog::replace_in(attestation::WorkloadEngine& engine, const attestation:
   parts_.emplace(parts);
 }
 
-void Catalog::reconfigure() {
+Task<void> Catalog::reconfigure(StopToken stop) {
   root_.with_subsystem("reconfigurer").info("Reconfigure signal received");
   for (Loaded& loaded : loaded_) {
-    if (loaded.config->data_file) reconfigure_one(loaded);
+    if (loaded.config->data_file) co_await reconfigure_one(loaded, stop);
   }
 }
 
-void Catalog::reconfigure_one(Loaded& loaded) {
+Task<void> Catalog::reconfigure_one(Loaded& loaded, StopToken stop) {
   const runtime::Logger log = log_.with(fields_of(*loaded.config));
   auto text = runtime::read_file(*loaded.config->data_file, kPluginDataBytesMax);
   if (!text) {
-    return log.error("Failed to reconfigure plugin",
-                     {{"error", "failed to load plugin data: " + text.error().message()}});
+    log.error("Failed to reconfigure plugin", {{"error", "failed to load plugin data: " + text.error().message()}});
+    co_return;
   }
   std::string hash = hash_of(*text);
   if (hash == loaded.hash) {
-    return log.info("Plugin not reconfigured since the config is unchanged", {{"hash", hash}});
+    log.info("Plugin not reconfigured since the config is unchanged", {{"hash", hash}});
+    co_return;
   }
-  if (Result<void> replaced = replace(*loaded.config); !replaced) {
-    return log.error("Failed to reconfigure plugin", {{"error", replaced.error()}});
+  if (Result<void> replaced = co_await replace(*loaded.config, stop); !replaced) {
+    log.error("Failed to reconfigure plugin", {{"error", replaced.error()}});
+    co_return;
   }
   log.info("Plugin reconfigured", {{"new_hash", hash}, {"old_hash", loaded.hash}});
   loaded.hash = std::move(hash);
 }
 
-Result<void> Catalog::replace(const PluginConfig& plugin) const {
+Task<Result<void>> Catalog::replace(const PluginConfig& plugin, StopToken stop) const {
   if (plugin.type != "WorkloadAttestor") {
-    return Error(ErrorCode::kUnimplemented, "a running plugin of this type is not changed; restart the agent");
+    co_return Error(ErrorCode::kUnimplemented, "a running plugin of this type is not changed; restart the agent");
   }
-  auto attestor = make_workload_attestor(plugin, *parts_, runtime::Logger());
+  auto attestor = co_await make_workload_attestor(plugin, *parts_, runtime::Logger(), stop);
   if (attestor) {
     engine_->replace(std::move(*attestor));
-    return {};
+    co_return Result<void>();
   }
   // The line it is put in says what was tried.
   std::string why = attestor.error().message();
   const std::string tried = fmt::format("failed to configure plugin \"{}\": ", plugin.name);
   if (why.starts_with(tried)) why.erase(0, tried.size());
-  return Error(attestor.error().code(), std::move(why));
+  co_return Error(attestor.error().code(), std::move(why));
 }
 
 void Catalog::log_unloading() const {

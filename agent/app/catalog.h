@@ -16,9 +16,10 @@ namespace steeple::agent {
 
 class Catalog {
  public:
-  // `config` outlives the catalog; its join token is moved into the node attestor. Errors are SPIRE's texts.
+  // Runs the loop while an attestor gets ready. `config` outlives the catalog; its join token is moved into the node
+  // attestor. Errors are SPIRE's texts.
   static runtime::Result<Catalog> load(AgentConfig& config, const attestation::WorkloadAttestorParts& parts,
-                                       const runtime::Logger& log);
+                                       const runtime::Logger& log, runtime::StopToken stop);
 
   KeyManager& keys() { return *keys_; }
   attestation::NodeAttestor& node_attestor() { return *node_attestor_; }
@@ -29,7 +30,7 @@ class Catalog {
   // SIGUSR1, after replace_in(): reads the files of plugin_data_file again (config-cli 1.7). A workload attestor whose
   // file has changed is made anew and takes the old one's place; with a file that cannot be read or is wrong, and for
   // plugins of other types, the old configuration stays, and the log says so.
-  void reconfigure();
+  runtime::Task<void> reconfigure(runtime::StopToken stop);
 
   void log_unloading() const;  // newest first
 
@@ -39,16 +40,18 @@ class Catalog {
     std::string hash;  // of data_file, when it was read last
   };
   Catalog() = default;
-  runtime::Result<void> load_all(AgentConfig& config, const attestation::WorkloadAttestorParts& parts);
+  runtime::Result<void> load_all(AgentConfig& config, const attestation::WorkloadAttestorParts& parts,
+                                 runtime::StopToken stop);
   void log_plugins_unloading() const;
   runtime::Result<void> make(const PluginConfig& plugin, AgentConfig& config,
-                             const attestation::WorkloadAttestorParts& parts);
+                             const attestation::WorkloadAttestorParts& parts, runtime::StopToken stop);
   // `keys_log`: of what is to be said about the plugin's keys.
-  runtime::Result<std::unique_ptr<attestation::WorkloadAttestor>> make_workload_attestor(
-      const PluginConfig& plugin, attestation::WorkloadAttestorParts parts, const runtime::Logger& keys_log) const;
+  runtime::Task<runtime::Result<std::unique_ptr<attestation::WorkloadAttestor>>> make_workload_attestor(
+      const PluginConfig& plugin, attestation::WorkloadAttestorParts parts, const runtime::Logger& keys_log,
+      runtime::StopToken stop) const;
   runtime::Result<void> make_node_attestor(const PluginConfig& plugin, AgentConfig& config);
-  void reconfigure_one(Loaded& loaded);
-  runtime::Result<void> replace(const PluginConfig& plugin) const;
+  runtime::Task<void> reconfigure_one(Loaded& loaded, runtime::StopToken stop);
+  runtime::Task<runtime::Result<void>> replace(const PluginConfig& plugin, runtime::StopToken stop) const;
 
   runtime::Logger log_;  // subsystem "catalog"
   runtime::Logger root_;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/config/hcl/object_reader.h"
+#include "attestation/sigstore/config.h"
 #include "runtime/core/log.h"
 
 namespace steeple::agent {
@@ -97,6 +98,7 @@ struct K8sAttestorKeys {  // attestation 1.1, defaults and the environment fille
   std::string certificate_path;
   std::string private_key_path;
   std::string node_name;
+  std::shared_ptr<const attestation::SigstoreConfig> sigstore;  // null: none
 };
 struct DockerAttestorKeys {  // attestation 2.3; empty: the default
   std::string docker_socket_path;
@@ -105,6 +107,7 @@ struct DockerAttestorKeys {  // attestation 2.3; empty: the default
   std::string podman_socket_path_template;
   std::vector<std::string> container_id_cgroup_matchers;
   bool verbose_container_locator_logs = false;
+  std::shared_ptr<const attestation::SigstoreConfig> sigstore;  // null: none
 };
 runtime::Result<DiskKeyManagerKeys> disk_key_manager_keys(const PluginConfig& plugin, const runtime::Logger& log);
 runtime::Result<X509PopKeys> x509pop_keys(const PluginConfig& plugin, const runtime::Logger& log);

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "agent/config/plugin_keys.h"
+#include "agent/config/plugin_sigstore.h"
 
 namespace steeple::agent {
 namespace {
@@ -17,7 +18,7 @@ constexpr char kBothLocators[] =
 struct RawKeys {
   DockerAttestorKeys keys;
   std::optional<bool> use_new_container_locator;
-  bool sigstore = false;
+  SigstoreKeys sigstore;
 
   Result<void> read(hcl::ObjectReader& reader);
   std::string complain() const;
@@ -31,14 +32,14 @@ Result<void> RawKeys::read(hcl::ObjectReader& reader) {
   STEEPLE_CHECK(reader.read("container_id_cgroup_matchers", keys.container_id_cgroup_matchers));
   STEEPLE_CHECK(reader.read("use_new_container_locator", use_new_container_locator));
   STEEPLE_CHECK(reader.read("verbose_container_locator_logs", keys.verbose_container_locator_logs));
-  sigstore = reader.read_raw("sigstore").has_value();
+  STEEPLE_CHECK(sigstore.read(reader));
+  keys.sigstore = sigstore.config();
   return {};
 }
 
 std::string RawKeys::complain() const {
-  if (sigstore) return "sigstore is not available in this version of Steeple";
   if (!keys.container_id_cgroup_matchers.empty() && use_new_container_locator.value_or(true)) return kBothLocators;
-  return {};
+  return sigstore.complaint();
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "agent/config/plugin_k8s_experimental.h"
+#include "agent/config/plugin_sigstore.h"
 #include "runtime/core/go_text.h"
 
 namespace steeple::agent {
@@ -21,7 +22,7 @@ struct RawKeys {
   K8sAttestorKeys keys;
   std::int64_t read_only_port = 0, secure_port = 0;
   std::string poll_retry_interval, reload_interval, pod_index_max_age, node_name_env;
-  bool sigstore = false;
+  SigstoreKeys sigstore;
   K8sExperimental experimental;
 
   Result<void> read(hcl::ObjectReader& reader);
@@ -60,7 +61,8 @@ Result<void> RawKeys::read_flags(hcl::ObjectReader& reader) {
   STEEPLE_CHECK(reader.read("use_new_container_locator", keys.use_new_container_locator));
   STEEPLE_CHECK(reader.read("verbose_container_locator_logs", keys.verbose_container_locator_logs));
   STEEPLE_CHECK(reader.read("enable_namespace_labels", keys.enable_namespace_labels));
-  sigstore = reader.read_raw("sigstore").has_value();
+  STEEPLE_CHECK(sigstore.read(reader));
+  keys.sigstore = sigstore.config();
   STEEPLE_CHECK(
       reader.read_block("experimental", [this](hcl::ObjectReader& block) { return experimental.read(block); }));
   keys.api_server_cache = experimental.cache_enabled;
@@ -68,12 +70,7 @@ Result<void> RawKeys::read_flags(hcl::ObjectReader& reader) {
 }
 
 std::string RawKeys::missing_feature() const {
-  const auto refuse = [](std::string_view key) {
-    return fmt::format("{} is not available in this version of Steeple", key);
-  };
-  if (experimental.broker) return refuse("experimental.broker");
-  if (sigstore) return refuse("sigstore");
-  return {};
+  return experimental.broker ? "experimental.broker is not available in this version of Steeple" : "";
 }
 
 std::string RawKeys::conflict() const {
@@ -129,7 +126,8 @@ void RawKeys::fill_defaults() {
 }
 
 std::string RawKeys::complain() {
-  for (std::string bad : {experimental.complaint(), conflict(), take_durations(), take_ports(), missing_feature()}) {
+  for (std::string bad : {experimental.complaint(), conflict(), take_durations(), take_ports(), missing_feature(),
+                          sigstore.complaint()}) {
     if (!bad.empty()) return bad;
   }
   fill_defaults();

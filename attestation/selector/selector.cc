@@ -9,6 +9,13 @@ Selectors::Selectors(std::vector<Selector> items) : items_(std::move(items)) {
   items_.erase(std::unique(items_.begin(), items_.end()), items_.end());
 }
 
+Selectors Selectors::of_type(std::string_view type, std::vector<std::string> values) {
+  std::vector<Selector> items;
+  items.reserve(values.size());
+  for (std::string& value : values) items.emplace_back(std::string(type), std::move(value));
+  return Selectors(std::move(items));
+}
+
 void Selectors::merge(const Selectors& other) {
   items_.insert(items_.end(), other.items_.begin(), other.items_.end());
   std::sort(items_.begin(), items_.end());

@@ -5,6 +5,7 @@
 #include <compare>
 #include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace steeple::attestation {
@@ -27,6 +28,7 @@ class Selectors {
  public:
   Selectors() = default;
   explicit Selectors(std::vector<Selector> items);
+  static Selectors of_type(std::string_view type, std::vector<std::string> values);
 
   void merge(const Selectors& other);
   bool contains(const Selector& selector) const;

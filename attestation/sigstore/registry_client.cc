@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "runtime/core/go_text.h"
+#include "runtime/task/signal.h"
+#include "runtime/task/task_group.h"
 #include "runtime/task/timeout.h"
 #include "runtime/tls/encoding.h"
 
@@ -151,26 +153,53 @@ Task<Result<void>> RegistryClient::connect(Deadline deadline, StopToken stop) {
   if (answer.status_code == 401) {
     const std::vector<std::string> headers = answer.header("www-authenticate");
     challenge_ = pick_challenge(headers).value_or(Challenge{"basic", {}});
-  } else if (answer.status_code != 200) {
-    co_return refusal({tls_, image_.registry, "/v2/"}, answer);
   }
   if (challenge_.scheme == "bearer") STEEPLE_CO_CHECK(co_await refresh_token(deadline, stop));
   connected_ = true;
   co_return Result<void>();
 }
 
+// Both ways where plain HTTP is allowed, which begins later; the first answer counts.
+struct RegistryClient::Race {
+  explicit Race(runtime::Loop& loop) : ended(loop) {}
+  bool over() const { return (secure && *secure) || (plain && *plain) || (secure && plain); }
+  runtime::Signal ended;
+  std::optional<Answer> secure, plain;
+};
+
+Task<void> RegistryClient::run_in(Race& race, bool tls, Deadline deadline, StopToken stop) {
+  Answer answer = co_await ping_by(tls, deadline, stop);
+  (tls ? race.secure : race.plain) = std::move(answer);
+  race.ended.notify();
+}
+
+// An answer that is no registry's is an error.
+Task<RegistryClient::Answer> RegistryClient::ping_by(bool tls, Deadline deadline, StopToken stop) {
+  const HttpUrl url{tls, image_.registry, "/v2/"};
+  Answer answer = co_await get_once({url, "", runtime::kHttpRefusalBodyMax, "none"}, deadline, stop);
+  if (answer && answer->status_code != 200 && answer->status_code != 401) co_return refusal(url, *answer);
+  co_return std::move(answer);
+}
+
 Task<RegistryClient::Answer> RegistryClient::ping(Deadline deadline, StopToken stop) {
-  const bool plain_too = allows_plain_http(image_.registry);
-  Deadline patience = deadline;
-  if (plain_too) patience = deadline.sooner(Deadline::after(loop_.now(), kSecurePingPatience));
   tls_ = true;
-  Wanted wanted{{true, image_.registry, "/v2/"}, "", runtime::kHttpRefusalBodyMax, "none"};
-  Answer secure = co_await get_once(wanted, patience, stop);
-  if (secure || !plain_too || stop.stop_requested() || deadline.passed(loop_.now())) co_return std::move(secure);
-  tls_ = wanted.url.tls = false;
-  Answer plain = co_await get_once(wanted, deadline, stop);
-  if (plain) co_return std::move(plain);
-  co_return Error(plain.error().code(), secure.error().message() + "; " + plain.error().message());
+  if (!allows_plain_http(image_.registry)) co_return co_await ping_by(true, deadline, stop);
+  Race race(loop_);
+  runtime::TaskGroup racers(loop_, stop);
+  racers.spawn(run_in(race, true, deadline, racers.token()));
+  const Deadline start = Deadline::after(loop_.now(), kPlainPingDelay);
+  while (!race.secure && co_await race.ended.wait(start, stop)) {
+  }
+  if (!race.over()) racers.spawn(run_in(race, false, deadline, racers.token()));
+  while (!race.over() && co_await race.ended.wait(deadline, stop)) {
+  }
+  racers.close(runtime::StopReason::kShutdown);
+  co_await racers.join();
+  if (stop.stop_requested()) co_return stop.error();
+  if (race.secure && *race.secure) co_return std::move(*race.secure);
+  tls_ = false;
+  if (*race.plain) co_return std::move(*race.plain);
+  co_return Error(race.plain->error().code(), race.secure->error().message() + "; " + race.plain->error().message());
 }
 
 // With the retries of what will pass.
@@ -202,7 +231,7 @@ Task<RegistryClient::Answer> RegistryClient::follow(Wanted wanted, Deadline dead
   for (int redirects = 0;; ++redirects) {
     HttpRequest request = request_to(wanted.url);
     if (!wanted.accept.empty()) request.headers.push_back("Accept: " + wanted.accept);
-    const bool at_registry = same_server(image_.registry, wanted.url.host, tls_) && wanted.url.tls == tls_;
+    const bool at_registry = same_server(image_.registry, wanted.url.host, wanted.url.tls);
     if (at_registry && wanted.authorization.empty()) {
       if (const std::string own = authorization(); !own.empty()) request.headers.push_back("Authorization: " + own);
     }

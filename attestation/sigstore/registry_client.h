@@ -1,9 +1,9 @@
 // Asks a container registry about one image (OCI distribution specification; go-containerregistry, v1/remote): which
 // digest it has, what lies under the tag of its signatures, and the content of a layer. The first request finds out
-// how the registry is reached (HTTPS; plain HTTP where allows_plain_http and HTTPS fails) and what it asks for:
-// nothing, a password, or a token that is fetched with one. Credentials go to the registry and to the realm it names,
-// never along a redirect. Owned by one verification, which outlives its requests. I/O thread only; hashes run on a
-// worker.
+// how the registry is reached (HTTPS; plain HTTP where allows_plain_http and HTTPS does not answer) and what it asks
+// for: nothing, a password, or a token that is fetched with one. Credentials go to the registry and to the realm it
+// names, never along a redirect. Owned by one verification, which outlives its requests. I/O thread only; hashes run on
+// a worker.
 #pragma once
 
 #include <chrono>
@@ -25,7 +25,7 @@ inline constexpr std::size_t kManifestBytesMax = 16 * 1024 * 1024;
 inline constexpr std::size_t kTokenBytesMax = 64 * 1024;
 inline constexpr std::size_t kLayerBytesMax = 128 * 1024 * 1024;  // cosign's
 inline constexpr std::chrono::seconds kRegistryRequestTimeout{30};
-inline constexpr std::chrono::seconds kSecurePingPatience{3};  // for HTTPS, where plain HTTP comes after it
+inline constexpr std::chrono::milliseconds kPlainPingDelay{300};  // HTTPS has that start over plain HTTP
 
 // What a verification wants to know of an image. kNotFound: no such image. kUnavailable, kTls: not reached. kDenied: an
 // address that is not gone to. kMalformed: not what a registry answers. Texts are go-containerregistry's.
@@ -63,8 +63,11 @@ class RegistryClient final : public ImageSource {
   using Answer = runtime::Result<runtime::HttpResponse>;
   struct Wanted;
   struct Realm;
+  struct Race;
   runtime::Task<runtime::Result<void>> connect(runtime::Deadline deadline, runtime::StopToken stop);
   runtime::Task<Answer> ping(runtime::Deadline deadline, runtime::StopToken stop);
+  runtime::Task<Answer> ping_by(bool tls, runtime::Deadline deadline, runtime::StopToken stop);
+  runtime::Task<void> run_in(Race& race, bool tls, runtime::Deadline deadline, runtime::StopToken stop);
   runtime::Task<Answer> get(Wanted wanted, runtime::Deadline deadline, runtime::StopToken stop);
   runtime::Task<Answer> get_once(const Wanted& wanted, runtime::Deadline deadline, runtime::StopToken stop);
   runtime::Task<Answer> follow(Wanted wanted, runtime::Deadline deadline, runtime::StopToken stop);

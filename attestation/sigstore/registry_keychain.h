@@ -9,13 +9,12 @@
 #include <string>
 #include <string_view>
 
+#include "attestation/kube/access.h"
 #include "attestation/sigstore/image_reference.h"
 #include "runtime/core/log.h"
 #include "runtime/core/secret_bytes.h"
 
 namespace steeple::attestation {
-
-using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 
 inline constexpr std::size_t kLoginFileBytesMax = 1 << 20;
 

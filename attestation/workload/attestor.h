@@ -21,6 +21,10 @@ class WorkloadAttestor {
  public:
   virtual ~WorkloadAttestor() = default;
   virtual std::string_view name() const = 0;  // the selectors' type
+  // Awaited once, before the first attest(); an error is the bare text of a failed configuration.
+  virtual runtime::Task<runtime::Result<void>> prepare(runtime::Deadline, runtime::StopToken) {
+    co_return runtime::Result<void>();
+  }
   // `process` outlives the task. Ends soon after the deadline or the stop, whichever is first.
   virtual runtime::Task<runtime::Result<Selectors>> attest(const runtime::ProcessHandle& process,
                                                            runtime::Deadline deadline, runtime::StopToken stop) = 0;

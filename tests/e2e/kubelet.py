@@ -26,8 +26,8 @@ def can_make_cgroups():
 class Pod:
     """A pod of one container, as the kubelet lists it."""
 
-    def __init__(self, name, namespace="default", account="default"):
-        self.name, self.namespace, self.account = name, namespace, account
+    def __init__(self, name, namespace="default", account="default", image_id="registry.example.org/app@sha256:" + "ab" * 32):
+        self.name, self.namespace, self.account, self.image_id = name, namespace, account, image_id
         self.uid = str(uuid.uuid4())
         self.container = os.urandom(32).hex()
         self.phase = "Running"
@@ -39,7 +39,7 @@ class Pod:
                         "containers": [{"name": "main", "image": "registry.example.org/app:1.0", "resources": {}}]},
                "status": {"phase": self.phase, "containerStatuses": [
                    {"name": "main", "state": {"running": {}}, "image": "registry.example.org/app:1.0",
-                    "imageID": "registry.example.org/app@sha256:" + "ab" * 32, "containerID": "containerd://" + self.container}]}}
+                    "imageID": self.image_id, "containerID": "containerd://" + self.container}]}}
         conditions = pod["status"]["conditions"] = []
         filler = {"type": "Ready", "status": "True", "lastProbeTime": None, "lastTransitionTime": "2026-01-02T03:04:05Z"}
         room = size - len(json.dumps(pod, separators=(",", ":")))

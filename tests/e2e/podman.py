@@ -10,6 +10,7 @@ class Podman:
     def __init__(self, path, labels):
         self.path = str(path)
         self.asked = []
+        self.repo_digests = None  # of the one image
         self.hang = threading.Event()
         self.hang.set()
         podman = self
@@ -20,7 +21,7 @@ class Podman:
             def do_GET(self):
                 podman.asked.append(self.path)
                 podman.hang.wait(60)
-                body = json.dumps({"Id": "sha256:0", "Config": {"Labels": labels, "Env": None, "Image": "localhost/app:1"}}).encode()
+                body = json.dumps({"Id": "sha256:0", "Config": {"Labels": labels, "Env": None, "Image": "localhost/app:1"}, "RepoDigests": podman.repo_digests}).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

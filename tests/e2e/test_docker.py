@@ -133,7 +133,7 @@ class Containers(Suite):
 
     @unittest.skipIf(AGENT_KIND == "stock", "Steeple's own texts")
     def test_bad_keys_stop_the_agent_at_start(self):
-        for keys, text in (('sigstore {}', "sigstore is not available in this version of Steeple"),
+        for keys, text in (('sigstore { rekor_url = "rekor" }', "sigstore: rekor_url is neither an http nor an https URL"),
                            ('container_id_cgroup_matchers = ["/docker/<id>"]', "the new container locator and custom cgroup matchers cannot both be used"),
                            ('podman_socket_path_template = "unix:///x"', "template must contain exactly one %d UID placeholder"),
                            ('docker_host = "x"', "unknown configurations detected: docker_host")):

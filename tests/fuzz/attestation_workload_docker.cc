@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (selector.type() != kDockerName || selector.value().find(':') == std::string::npos) std::abort();
     }
   }
-  (void)parse_docker_image_id(text);
+  (void)parse_docker_image(text);
   (void)parse_docker_message(text);
   static const CgroupMatchers matchers = *CgroupMatchers::make({"/docker/<id>", "/*/*/<id>/*"});
   if (auto id = matchers.locate(text); id && id->find('/') != std::string::npos) std::abort();

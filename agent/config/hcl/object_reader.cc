@@ -80,6 +80,13 @@ Result<void> append_texts(const std::string& path, const View& view, std::vector
   return {};
 }
 
+// A member's value: of labelled ones, all of that name together.
+View member_value(const std::vector<ItemView>& items, const ItemView& item) {
+  if (item.keys().size() > 1) return take_key(items, item.keys().front().value);
+  if (item.value().kind == NodeKind::kObject) return items_of(item.value());
+  return item.value();
+}
+
 // The elements of a list of blocks. Of a labelled block (`M3 "a" { }`) the label means nothing; in the JSON form such a
 // label may have been chained to the one member it holds, and is taken apart again.
 Result<std::vector<View>> block_elements(const std::string& path, const View& view) {
@@ -213,6 +220,26 @@ Result<void> ObjectReader::read_blocks(std::string_view key, const Fill& fill) {
     }
   }
   return {};
+}
+
+Result<void> ObjectReader::read_members(std::string_view key, const TakeMember& take) {
+  const std::string path = path_of(key);
+  for (const View& view : matches(key)) {
+    if (!view.items()) return wrong_type(path, view, "not an object type for map", "a block");
+    std::vector<std::string> done;
+    for (const ItemView& item : *view.items()) {
+      if (item.keys().empty()) return error_at(view.position(), path + ": map must have string keys");
+      const std::string& name = item.keys().front().value;
+      if (std::find(done.begin(), done.end(), name) != done.end()) continue;
+      if (item.keys().size() > 1) done.push_back(name);
+      STEEPLE_CHECK(take({name, path + "." + name, member_value(*view.items(), item)}));
+    }
+  }
+  return {};
+}
+
+Result<void> ObjectReader::read(const Member& member, std::vector<std::string>& out) {
+  return append_texts(member.path, member.value, out);
 }
 
 std::optional<View> ObjectReader::read_raw(std::string_view key) {

@@ -49,6 +49,17 @@ class ObjectReader {
   runtime::Result<bool> read_block(std::string_view key, const Fill& fill);
   // Calls `fill` once for each element of a list of blocks.
   runtime::Result<void> read_blocks(std::string_view key, const Fill& fill);
+  // Calls `take` for each member of a block whose names are the user's (a map). Repeated blocks merge; a name that is
+  // repeated comes again.
+  struct Member {
+    std::string name;
+    std::string path;
+    View value;
+  };
+  using TakeMember = std::function<runtime::Result<void>(const Member& member)>;
+  runtime::Result<void> read_members(std::string_view key, const TakeMember& take);
+  static runtime::Result<void> read(const Member& member, std::vector<std::string>& out);  // appends
+
   // The undecoded value, for later. When the key is repeated, the first one.
   std::optional<View> read_raw(std::string_view key);
 

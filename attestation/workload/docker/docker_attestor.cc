@@ -6,8 +6,10 @@
 
 #include "attestation/container/cgroup.h"
 #include "attestation/container/container_locator.h"
+#include "attestation/sigstore/sigstore_images.h"
 #include "attestation/workload/docker/membership.h"
 #include "attestation/workload/docker/podman.h"
+#include "runtime/core/go_text.h"
 #include "runtime/os/file.h"
 #include "runtime/task/timeout.h"
 
@@ -84,6 +86,9 @@ Result<std::unique_ptr<WorkloadAttestor>> DockerAttestor::make(DockerConfig conf
   parts.docker = std::make_unique<DockerClient>(loop, std::move(version), kDockerLimits);
   parts.podman = std::make_unique<DockerClient>(loop, "", kPodmanLimits);
   parts.cgroups_of = read_cgroups;
+  if (config.sigstore) {
+    parts.images = std::make_unique<SigstoreImages>(config.sigstore, config.environment, loop, log);
+  }
   return std::make_unique<DockerAttestor>(std::move(config), std::move(matchers), std::move(parts), loop, log);
 }
 
@@ -110,26 +115,60 @@ Task<Result<Selectors>> DockerAttestor::attest(const ProcessHandle& process, Dea
   co_return co_await find(std::move(*cgroups), deadline, stop);
 }
 
+Task<void> DockerAttestor::close() {
+  if (parts_.images) co_await parts_.images->close();
+}
+
+Task<Result<void>> DockerAttestor::prepare(Deadline deadline, StopToken stop) {
+  if (!parts_.images) co_return Result<void>();
+  Result<void> prepared = co_await parts_.images->prepare(deadline, stop);
+  co_return runtime::with_context(std::move(prepared), kSigstoreNotReady);
+}
+
 Task<Result<Selectors>> DockerAttestor::find(std::string cgroups, Deadline deadline, StopToken stop) {
-  deadline = deadline.sooner(Deadline::after(loop_.now(), kDockerPatience));
+  const Deadline patience = deadline.sooner(Deadline::after(loop_.now(), kDockerPatience));
   STEEPLE_CO_TRY(id, container_of(cgroups));
   if (id.empty()) co_return Selectors();
   STEEPLE_CO_TRY(podman, podman_host_of(cgroups, config_));
   DockerApi& api = podman.empty() ? *parts_.docker : *parts_.podman;
   const std::string host = podman.empty() ? config_.docker_host : podman;
-  Result<DockerContainer> container = co_await inspect(api, host, id, deadline, stop);
+  Result<DockerContainer> container = co_await inspect(api, host, id, patience, stop);
   if (!container) co_return std::move(container.error());
   STEEPLE_CO_CHECK(check_membership(cgroups, id, *container));
   Selectors selectors = std::move(container->selectors);
-  if (container->image.empty()) co_return std::move(selectors);
-  Result<std::string> image = co_await api.image_id(host, container->image, deadline, stop);
+  if (container->image.empty() && !parts_.images) co_return std::move(selectors);
+  Result<DockerImage> image = co_await api.image(host, container->image, patience, stop);
   if (stop.stop_requested()) co_return stop.error();
-  if (image && !image->empty()) {
-    selectors.merge(Selectors({{std::string(kDockerName), "image_config_digest:" + *image}}));
+  if (image && !image->id.empty()) {
+    selectors.merge(Selectors({{std::string(kDockerName), "image_config_digest:" + image->id}}));
   } else if (!image) {
     log_.debug("Image not found; there is no selector of its digest", {{"error", image.error()}});
   }
+  if (!parts_.images) co_return std::move(selectors);
+  STEEPLE_CO_TRY(values, co_await verify(container->image, image, deadline, stop));
+  selectors.merge(Selectors::of_type(kDockerName, std::move(values)));
   co_return std::move(selectors);
+}
+
+// The first of the image's digests that verifies.
+Task<Result<ImageSelectors>> DockerAttestor::verify(const std::string& name, const Result<DockerImage>& image,
+                                                    Deadline deadline, StopToken stop) {
+  if (!image) {
+    co_return image.error().with_context(fmt::format("failed to inspect image {}", runtime::go_quote(name)));
+  }
+  if (image->repo_digests.empty()) {
+    co_return Error(ErrorCode::kFailedPrecondition,
+                    "sigstore signature verification failed: no repo digest found for image " + name);
+  }
+  std::vector<std::string> failures;
+  for (const std::string& digest : image->repo_digests) {
+    Result<ImageSelectors> values = co_await parts_.images->verify(digest, deadline, stop);
+    if (values || stop.stop_requested() || deadline.passed(loop_.now())) co_return std::move(values);
+    log_.warning("Error verifying sigstore image signature", {{"image_id", digest}, {"error", values.error()}});
+    failures.push_back(fmt::format("image_id {}: {}", digest, values.error().message()));
+  }
+  co_return Error(ErrorCode::kInternal, fmt::format("sigstore signature verification failed for image {}: errors: {}",
+                                                    name, fmt::join(failures, "; ")));
 }
 
 Task<Result<DockerContainer>> DockerAttestor::inspect(DockerApi& api, const std::string& host, const std::string& id,

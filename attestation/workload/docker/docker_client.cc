@@ -132,11 +132,11 @@ Task<Result<DockerContainer>> DockerClient::container(std::string host, std::str
   co_return parse_docker_container(*body);
 }
 
-Task<Result<std::string>> DockerClient::image_id(std::string host, std::string name, Deadline deadline,
-                                                 StopToken stop) {
+Task<Result<DockerImage>> DockerClient::image(std::string host, std::string name, Deadline deadline, StopToken stop) {
+  if (name.empty()) co_return Error(ErrorCode::kNotFound, "Error: No such image: ");
   Result<std::string> body = co_await get(std::move(host), "/images/" + path_escaped(name) + "/json", deadline, stop);
   if (!body) co_return std::move(body.error());
-  co_return parse_docker_image_id(*body);
+  co_return parse_docker_image(*body);
 }
 
 }  // namespace steeple::attestation

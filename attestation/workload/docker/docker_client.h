@@ -25,8 +25,8 @@ class DockerApi {
   virtual runtime::Task<runtime::Result<DockerContainer>> container(std::string host, std::string id,
                                                                     runtime::Deadline deadline,
                                                                     runtime::StopToken stop) = 0;
-  virtual runtime::Task<runtime::Result<std::string>> image_id(std::string host, std::string name,
-                                                               runtime::Deadline deadline, runtime::StopToken stop) = 0;
+  virtual runtime::Task<runtime::Result<DockerImage>> image(std::string host, std::string name,
+                                                            runtime::Deadline deadline, runtime::StopToken stop) = 0;
 };
 
 class DockerClient final : public DockerApi {
@@ -42,8 +42,8 @@ class DockerClient final : public DockerApi {
   runtime::Task<runtime::Result<DockerContainer>> container(std::string host, std::string id,
                                                             runtime::Deadline deadline,
                                                             runtime::StopToken stop) override;
-  runtime::Task<runtime::Result<std::string>> image_id(std::string host, std::string name, runtime::Deadline deadline,
-                                                       runtime::StopToken stop) override;
+  runtime::Task<runtime::Result<DockerImage>> image(std::string host, std::string name, runtime::Deadline deadline,
+                                                    runtime::StopToken stop) override;
 
  private:
   class Turn;

@@ -1,8 +1,12 @@
 // The keys of the attestor `docker` (attestation 2.3), checked and with their defaults filled in.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "attestation/kube/access.h"
+#include "attestation/sigstore/config.h"
 
 namespace steeple::attestation {
 
@@ -18,6 +22,8 @@ struct DockerConfig {
   std::string podman_host_template = kPodmanHostTemplate;  // one %d, the user's number
   std::vector<std::string> cgroup_matchers;                // empty: the new container locator
   bool verbose_container_locator_logs = false;
+  std::shared_ptr<const SigstoreConfig> sigstore;  // null: images are not verified
+  Environment environment = [](const std::string&) { return std::optional<std::string>(); };
 };
 
 }  // namespace steeple::attestation

@@ -93,12 +93,15 @@ Result<DockerContainer> parse_docker_container(std::string_view json) {
   return std::move(fields.container);
 }
 
-Result<std::string> parse_docker_image_id(std::string_view json) {
-  std::string id;
-  const error_code error = read_object(
-      json, [&](std::string_view key, od::value value) { return key == "Id" ? read_text(value, id) : SUCCESS; });
+Result<DockerImage> parse_docker_image(std::string_view json) {
+  DockerImage image;
+  const error_code error = read_object(json, [&](std::string_view key, od::value value) {
+    if (key == "Id") return read_text(value, image.id);
+    if (key != "RepoDigests") return SUCCESS;
+    return each_element(value, [&](od::value digest) { return read_text(digest, image.repo_digests.emplace_back()); });
+  });
   if (error) return malformed("image", error);
-  return id;
+  return image;
 }
 
 std::string parse_docker_message(std::string_view json) {

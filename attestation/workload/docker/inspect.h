@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "attestation/selector/selector.h"
 #include "runtime/core/result.h"
@@ -24,8 +25,13 @@ struct DockerContainer {
 // kMalformed: not a container. Fields that are absent or null are empty.
 runtime::Result<DockerContainer> parse_docker_container(std::string_view json);
 
-// The image's id, "sha256:..."; may be empty. kMalformed: not an image.
-runtime::Result<std::string> parse_docker_image_id(std::string_view json);
+struct DockerImage {
+  std::string id;                         // "sha256:..."; may be empty
+  std::vector<std::string> repo_digests;  // "REGISTRY/REPOSITORY@sha256:..."
+};
+
+// kMalformed: not an image.
+runtime::Result<DockerImage> parse_docker_image(std::string_view json);
 
 // The "message" of an error answer; empty when there is none.
 std::string parse_docker_message(std::string_view json);

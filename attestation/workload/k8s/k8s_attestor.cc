@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "attestation/kube/cluster_api.h"
+#include "attestation/sigstore/sigstore_images.h"
 #include "attestation/workload/k8s/locate.h"
 #include "runtime/core/go_text.h"
 
@@ -41,18 +42,22 @@ Result<std::unique_ptr<WorkloadAttestor>> K8sAttestor::make(K8sConfig config, ru
   }
   LocateContainer locate = make_container_locator(config, log);
   auto labels = make_namespace_labels(config, loop, log);
+  std::unique_ptr<ImageTrust> images;
+  if (config.sigstore) images = std::make_unique<SigstoreImages>(config.sigstore, config.environment, loop, log);
   return std::make_unique<K8sAttestor>(std::move(config), loop, std::move(locate), std::move(kubelet),
-                                       std::move(labels), log);
+                                       std::move(labels), log, std::move(images));
 }
 
 K8sAttestor::K8sAttestor(K8sConfig config, runtime::Loop& loop, LocateContainer locate,
-                         std::unique_ptr<PodSource> source, std::unique_ptr<NamespaceLabels> labels, const Logger& log)
+                         std::unique_ptr<PodSource> source, std::unique_ptr<NamespaceLabels> labels, const Logger& log,
+                         std::unique_ptr<ImageTrust> images)
     : config_(std::move(config)),
       loop_(loop),
       locate_(std::move(locate)),
       log_(log),
       pods_(loop, std::move(source), {config_.poll_retry_interval, config_.pod_index_max_age}, log),
-      labels_(std::move(labels)) {}
+      labels_(std::move(labels)),
+      images_(std::move(images)) {}
 
 std::vector<WorkloadAttestor::Figure> K8sAttestor::figures() const {
   const PodList::Counters& counted = pods_.counters();
@@ -66,6 +71,13 @@ std::vector<WorkloadAttestor::Figure> K8sAttestor::figures() const {
 Task<void> K8sAttestor::close() {
   co_await pods_.close();
   if (labels_) co_await labels_->close();
+  if (images_) co_await images_->close();
+}
+
+Task<Result<void>> K8sAttestor::prepare(Deadline deadline, StopToken stop) {
+  if (!images_) co_return Result<void>();
+  Result<void> prepared = co_await images_->prepare(deadline, stop);
+  co_return runtime::with_context(std::move(prepared), kSigstoreNotReady);
 }
 
 Task<Result<Selectors>> K8sAttestor::attest(const ProcessHandle& process, Deadline deadline, StopToken stop) {
@@ -106,7 +118,12 @@ void K8sAttestor::log_retry(const Logger& log, const Error* fetch_error) const {
 
 Task<Result<Selectors>> K8sAttestor::find(ContainerIds query, Deadline deadline, StopToken stop) {
   STEEPLE_CO_TRY(pod, co_await find_pod(query, deadline, stop));
-  if (!labels_) co_return std::move(pod.selectors);
+  if (labels_) STEEPLE_CO_CHECK(co_await add_namespace_labels(pod, deadline, stop));
+  if (images_ && pod.image) STEEPLE_CO_CHECK(co_await add_image_selectors(pod, deadline, stop));
+  co_return std::move(pod.selectors);
+}
+
+Task<Result<void>> K8sAttestor::add_namespace_labels(PodMatch& pod, Deadline deadline, StopToken stop) {
   Result<KubeLabels> labels = co_await labels_->of(pod.name_space, deadline, stop);
   if (!labels && (stop.stop_requested() || deadline.passed(loop_.now()))) co_return std::move(labels.error());
   if (!labels) {
@@ -114,7 +131,19 @@ Task<Result<Selectors>> K8sAttestor::find(ContainerIds query, Deadline deadline,
                                                       runtime::go_quote(pod.name_space), labels.error().message()));
   }
   pod.selectors.merge(namespace_selectors(*labels));
-  co_return std::move(pod.selectors);
+  co_return Result<void>();
+}
+
+Task<Result<void>> K8sAttestor::add_image_selectors(PodMatch& pod, Deadline deadline, StopToken stop) {
+  log_.debug("Attempting to verify sigstore image signature", {{"image", pod.image->name}});
+  Result<ImageSelectors> values = co_await images_->verify(pod.image->id, deadline, stop);
+  if (!values && (stop.stop_requested() || deadline.passed(loop_.now()))) co_return std::move(values.error());
+  if (!values) {
+    co_return Error(ErrorCode::kInternal, fmt::format("error verifying sigstore image signature for imageID {}: {}",
+                                                      pod.image->id, values.error().message()));
+  }
+  pod.selectors.merge(Selectors::of_type(kK8sName, std::move(*values)));
+  co_return Result<void>();
 }
 
 Task<Result<PodMatch>> K8sAttestor::find_pod(const ContainerIds& query, Deadline deadline, StopToken stop) {

@@ -3,9 +3,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "attestation/kube/access.h"
+#include "attestation/sigstore/config.h"
 
 namespace steeple::attestation {
 
@@ -36,7 +38,8 @@ struct K8sConfig {
   bool use_new_container_locator = true;
   bool verbose_container_locator_logs = false;
   bool enable_namespace_labels = false;
-  bool api_server_cache = false;  // experimental.api_server.cache.enabled
+  bool api_server_cache = false;                   // experimental.api_server.cache.enabled
+  std::shared_ptr<const SigstoreConfig> sigstore;  // null: images are not verified
   Environment environment = [](const std::string&) { return std::optional<std::string>(); };
 };
 

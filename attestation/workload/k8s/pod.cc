@@ -133,7 +133,7 @@ void add_containers(const std::vector<ContainerStatus>& statuses, Pod& pod) {
     std::vector<Selector> found = {{kType, "container-name:" + status.name},
                                    {kType, "container-image:" + status.image_id},
                                    {kType, "container-image:" + status.image}};
-    pod.containers.push_back(PodContainer{std::string(id), Selectors(std::move(found))});
+    pod.containers.push_back(PodContainer{std::string(id), Selectors(std::move(found)), status.image, status.image_id});
   }
 }
 

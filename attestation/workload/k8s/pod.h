@@ -12,8 +12,10 @@
 namespace steeple::attestation {
 
 struct PodContainer {
-  std::string id;       // the host part of the status' URL: "containerd://ID"
-  Selectors selectors;  // container-name and container-image
+  std::string id;             // the host part of the status' URL: "containerd://ID"
+  Selectors selectors;        // container-name and container-image
+  std::string image = {};     // as the status names it
+  std::string image_id = {};  // the same by digest
 };
 
 struct Pod {

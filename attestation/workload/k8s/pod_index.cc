@@ -58,8 +58,9 @@ Result<std::optional<PodMatch>> PodIndex::find(const ContainerIds& query, bool c
     const Pod& pod = *pods_[found->pod];
     STEEPLE_CHECK(check_pods(query, &pod));
     STEEPLE_CHECK(check_containers(query));
-    PodMatch match{pod.selectors, pod.name_space};
-    if (container_selectors) match.selectors.merge(pod.containers[found->container].selectors);
+    const PodContainer& container = pod.containers[found->container];
+    PodMatch match{pod.selectors, pod.name_space, PodMatch::Image{container.image, container.image_id}};
+    if (container_selectors) match.selectors.merge(container.selectors);
     return std::optional(std::move(match));
   }
   const auto known = query.pod_uid.empty() ? by_uid_.end() : by_uid_.find(query.pod_uid);
@@ -69,7 +70,7 @@ Result<std::optional<PodMatch>> PodIndex::find(const ContainerIds& query, bool c
     return Error(ErrorCode::kUnavailable, "unable to decode pod info from kubelet response: " + pod.broken);
   }
   if (container_selectors) return std::optional<PodMatch>();
-  return std::optional(PodMatch{pod.selectors, pod.name_space});
+  return std::optional(PodMatch{pod.selectors, pod.name_space, std::nullopt});
 }
 
 PodListReader::PodListReader() : splitter_([this](std::string_view json) { take(json); }) { begin(); }

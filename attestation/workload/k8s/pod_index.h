@@ -21,6 +21,11 @@ namespace steeple::attestation {
 struct PodMatch {
   Selectors selectors;
   std::string name_space;
+  struct Image {
+    std::string name;
+    std::string id;
+  };
+  std::optional<Image> image;  // nothing: the container is not listed, only its pod is
 };
 
 class PodIndex {

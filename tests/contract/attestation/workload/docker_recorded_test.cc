@@ -22,12 +22,12 @@ std::string recorded(const std::string& name) {
 TEST_CASE("Selectors of the recorded container are the real agent's") {
   auto container = parse_docker_container(recorded("container.json"));
   REQUIRE(container);
-  auto image = parse_docker_image_id(recorded("image.json"));
+  auto image = parse_docker_image(recorded("image.json"));
   REQUIRE(image);
   CHECK(container->image == "example.org/app:1");
   CHECK(container->pid == 3996);
   Selectors found = container->selectors;
-  found.merge(Selectors({{"docker", "image_config_digest:" + *image}}));
+  found.merge(Selectors({{"docker", "image_config_digest:" + image->id}}));
   CHECK(found ==
         Selectors({{"docker", "label:com.example.from:image"},
                    {"docker", "label:quoted:\"x\""},

@@ -57,5 +57,5 @@ TEST_CASE("Keys of docker: complaints in SPIRE's words") {
   CHECK(complaint("container_id_cgroup_matchers = [\"/docker/<id>\"]").starts_with(both));
   CHECK(complaint("container_id_cgroup_matchers = [\"/docker/<id>\"]\nuse_new_container_locator = true")
             .starts_with(both));
-  CHECK(complaint("sigstore {}") == "sigstore is not available in this version of Steeple");
+  CHECK(complaint("sigstore { rekor_url = \"ftp://x\" }") == "sigstore: rekor_url is neither an http nor an https URL");
 }

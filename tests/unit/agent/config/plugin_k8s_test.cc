@@ -177,6 +177,50 @@ TEST_CASE("Keys of k8s: complaints in SPIRE's words") {
   CHECK(complaint("kubelet_secure_port = 70000") == "the kubelet's port is above 65535");
 }
 
-TEST_CASE("Keys of k8s: what this version has not is refused by name") {
-  CHECK(complaint("sigstore {}") == "sigstore is not available in this version of Steeple");
+TEST_CASE("Keys of sigstore: each one arrives, with the defaults of those that are absent") {
+  CHECK_FALSE(keys_of("")->sigstore);
+  auto keys = keys_of("sigstore {}");
+  REQUIRE(keys);
+  REQUIRE(keys->sigstore);
+  CHECK(keys->sigstore->rekor_url == "https://rekor.sigstore.dev");
+  CHECK_FALSE(keys->sigstore->ignore_sct);
+  keys = keys_of(R"(sigstore {
+    allowed_identities {
+      "https://a" = ["x", "y"]
+      "https://b*" = ["z"]
+      "https://a" = ["w"]
+    }
+    skipped_images = ["i@sha256:1", "j"]
+    rekor_url = "http://127.0.0.1:1"
+    ignore_sct = true
+    ignore_tlog = true
+    ignore_attestations = true
+    registry_credentials = {
+      "ghcr.io" = { username = "u", password = "p" }
+    }
+    nobody_knows_this = 1
+  })");
+  REQUIRE(keys);
+  const attestation::SigstoreConfig& config = *keys->sigstore;
+  CHECK(config.allowed_identities.at("https://a") == std::vector<std::string>{"x", "y", "w"});
+  CHECK(config.allowed_identities.at("https://b*") == std::vector<std::string>{"z"});
+  CHECK(config.skipped_images == std::set<std::string>{"i@sha256:1", "j"});
+  CHECK(config.rekor_url == "http://127.0.0.1:1");
+  CHECK(config.ignore_sct);
+  CHECK(config.ignore_tlog);
+  CHECK(config.ignore_attestations);
+  CHECK(config.registry_credentials.at("ghcr.io").username == "u");
+  CHECK(runtime::as_text(config.registry_credentials.at("ghcr.io").password.view()) == "p");
+}
+
+TEST_CASE("Keys of sigstore: complaints") {
+  CHECK(complaint("sigstore { allowed_identities = 1 }").starts_with("unable to decode configuration: "));
+  CHECK(complaint("sigstore { allowed_identities { a = 1 } }").starts_with("unable to decode configuration: "));
+  CHECK(complaint("sigstore { registry_credentials { a = 1 } }").starts_with("unable to decode configuration: "));
+  CHECK(complaint("sigstore { skipped_images = \"x\" }").starts_with("unable to decode configuration: "));
+  CHECK(complaint("sigstore = 1").starts_with("unable to decode configuration: "));
+  CHECK(complaint("sigstore { rekor_url = \"rekor\" }") == "sigstore: rekor_url is neither an http nor an https URL");
+  CHECK(complaint("sigstore { rekor_url = \":\" }") ==
+        "error initializing sigstore verifier: failed to get rekor client: parse \":\": missing protocol scheme");
+  CHECK(keys_of("sigstore { rekor_url = \"rekor\"\nignore_tlog = true }"));
 }

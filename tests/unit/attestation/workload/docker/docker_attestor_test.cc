@@ -5,6 +5,7 @@
 
 #include "runtime/task/blocking.h"
 #include "tests/fakes/own_peer.h"
+#include "tests/fakes/scripted_images.h"
 
 using namespace steeple::attestation;
 using namespace steeple::runtime;
@@ -30,22 +31,28 @@ class ScriptedApi final : public DockerApi {
     if (answers.size() > 1) answers.erase(answers.begin());
     co_return answer;
   }
-  Task<Result<std::string>> image_id(std::string host, std::string name, Deadline, StopToken) override {
+  Task<Result<DockerImage>> image(std::string host, std::string name, Deadline, StopToken) override {
     asked.push_back(host + " " + name);
-    co_return image;
+    co_return image_answer;
   }
   std::vector<Result<DockerContainer>> answers = {container_of("docker")};
-  Result<std::string> image = std::string("sha256:1");
+  Result<DockerImage> image_answer = DockerImage{"sha256:1", {}};
   std::vector<std::string> asked;
 };
 
 struct World {
-  explicit World(const DockerConfig& config = {}, const std::vector<std::string>& patterns = {}) {
+  explicit World(const DockerConfig& config = {}, const std::vector<std::string>& patterns = {},
+                 bool verified = false) {
     DockerAttestor::Parts parts;
     parts.docker = take(docker);
     parts.podman = take(podman);
     parts.cgroups_of = [this](std::int64_t) { return first_process; };
     parts.first_backoff = 1ms;
+    if (verified) {
+      auto owned = std::make_unique<steeple::testing::ScriptedImages>();
+      images = owned.get();
+      parts.images = std::move(owned);
+    }
     std::optional<CgroupMatchers> matchers;
     if (!patterns.empty()) matchers = *CgroupMatchers::make(patterns);
     Logger log(make_string_sink(&lines), LogLevel::kDebug, LogFormat::kDefault);
@@ -60,6 +67,7 @@ struct World {
   ScriptedApi* docker = nullptr;
   ScriptedApi* podman = nullptr;
   std::string first_process;
+  steeple::testing::ScriptedImages* images = nullptr;
   std::optional<DockerAttestor> attestor;
 
  private:
@@ -108,10 +116,52 @@ TEST_CASE("The image's digest is added when the image is there, and is not misse
   CHECK(*world.find("0::/docker/" + C) ==
         Selectors({{"docker", "label:a"}, {"docker", "image_config_digest:sha256:1"}}));
   CHECK(world.docker->asked.back() == "unix:///var/run/docker.sock web:1");
-  world.docker->image = Error(ErrorCode::kNotFound, "no such image");
+  world.docker->image_answer = Error(ErrorCode::kNotFound, "no such image");
   CHECK(*world.find("0::/docker/" + C) == Selectors({{"docker", "label:a"}}));
-  world.docker->image = std::string();
+  world.docker->image_answer = DockerImage();
   CHECK(*world.find("0::/docker/" + C) == Selectors({{"docker", "label:a"}}));
+}
+
+TEST_CASE("With sigstore the first of the image's digests that verifies counts") {
+  World world({}, {}, true);
+  world.docker->answers = {container_of("a", std::nullopt, "web:1")};
+  world.docker->image_answer = DockerImage{"sha256:1", {"h/a@sha256:1", "h/b@sha256:2", "h/c@sha256:3"}};
+  world.images->answers["h/b@sha256:2"] = {"image-signature:verified"};
+  CHECK(*world.find("0::/docker/" + C) == Selectors({{"docker", "label:a"},
+                                                     {"docker", "image_config_digest:sha256:1"},
+                                                     {"docker", "image-signature:verified"}}));
+  CHECK(world.images->asked == std::vector<std::string>{"h/a@sha256:1", "h/b@sha256:2"});
+  CHECK(world.lines.find("Error verifying sigstore image signature") != std::string::npos);
+  run_until_done(world.loop, world.attestor->close());
+  CHECK(world.images->closed);
+}
+
+TEST_CASE("With sigstore an image that is not verified has no selectors at all") {
+  World world({}, {}, true);
+  world.docker->answers = {container_of("a", std::nullopt, "web:1")};
+  const auto refusal = [&] {
+    auto found = world.find("0::/docker/" + C);
+    REQUIRE_FALSE(found);
+    return found.error().message();
+  };
+  world.docker->image_answer = DockerImage{"sha256:1", {"h/a@sha256:1", "h/b@sha256:2"}};
+  CHECK(refusal() ==
+        "sigstore signature verification failed for image web:1: errors: image_id h/a@sha256:1: not signed; image_id "
+        "h/b@sha256:2: not signed");
+  world.docker->image_answer = DockerImage{"sha256:1", {}};
+  CHECK(refusal() == "sigstore signature verification failed: no repo digest found for image web:1");
+  world.docker->image_answer = Error(ErrorCode::kNotFound, "Error response from daemon: No such image: web:1");
+  CHECK(refusal() == "failed to inspect image \"web:1\": Error response from daemon: No such image: web:1");
+}
+
+TEST_CASE("Trust roots that cannot be had are the attestor's error at the start") {
+  World world({}, {}, true);
+  CHECK(run_until_done(world.loop, world.attestor->prepare(Deadline::in(20s), {})));
+  world.images->ready = Error(ErrorCode::kNotFound, "no roots");
+  CHECK(run_until_done(world.loop, world.attestor->prepare(Deadline::in(20s), {})).error().message() ==
+        "error initializing sigstore verifier: no roots");
+  World without;
+  CHECK(run_until_done(without.loop, without.attestor->prepare(Deadline::in(20s), {})));
 }
 
 TEST_CASE("A daemon is asked four times, then its error is the attestor's") {

@@ -101,8 +101,9 @@ TEST_CASE("Containers and images are asked for over the socket, under the versio
   REQUIRE(found);
   CHECK(found->selectors == Selectors({{"docker", "label:a:b"}}));
   daemon.answer = answer_of("200 OK", R"({"Id":"sha256:1"})");
-  CHECK(run_until_done(daemon.loop, daemon.client.image_id(daemon.host(), "host:5000/a b?/web:1@sha256:2",
-                                                           Deadline::in(20s), {})) == "sha256:1");
+  CHECK(run_until_done(daemon.loop,
+                       daemon.client.image(daemon.host(), "host:5000/a b?/web:1@sha256:2", Deadline::in(20s), {}))
+            ->id == "sha256:1");
   CHECK(daemon.requests == std::vector<std::string>{"GET /containers/abc/json HTTP/1.1",
                                                     "GET /images/host:5000/a%20b%3F/web:1@sha256:2/json HTTP/1.1"});
   Daemon versioned("1.44");

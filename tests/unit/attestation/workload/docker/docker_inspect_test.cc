@@ -47,10 +47,13 @@ TEST_CASE("What is no container is refused") {
   }
 }
 
-TEST_CASE("An image's id, and a refusal's message") {
-  CHECK(parse_docker_image_id(R"({"Id":"sha256:ab","RepoTags":["web:1"]})") == "sha256:ab");
-  CHECK(parse_docker_image_id("{}") == "");
-  CHECK_FALSE(parse_docker_image_id("[]"));
+TEST_CASE("An image's id and digests, and a refusal's message") {
+  CHECK(parse_docker_image(R"({"Id":"sha256:ab","RepoTags":["web:1"],"RepoDigests":null})")->id == "sha256:ab");
+  CHECK(parse_docker_image(R"({"RepoDigests":["h/a@sha256:1","h/b@sha256:2"]})")->repo_digests ==
+        std::vector<std::string>{"h/a@sha256:1", "h/b@sha256:2"});
+  CHECK(parse_docker_image("{}")->id.empty());
+  CHECK_FALSE(parse_docker_image("[]"));
+  CHECK_FALSE(parse_docker_image(R"({"RepoDigests":[1]})"));
   CHECK(parse_docker_message(R"({"message":"No such container: x"})") == "No such container: x");
   CHECK(parse_docker_message("404 page not found").empty());
   CHECK(parse_docker_message(R"({"message":7})").empty());

@@ -6,6 +6,7 @@
 #include "runtime/task/blocking.h"
 #include "runtime/task/timeout.h"
 #include "tests/fakes/own_peer.h"
+#include "tests/fakes/scripted_images.h"
 
 using namespace steeple::attestation;
 using namespace steeple::runtime;
@@ -48,13 +49,15 @@ class ScriptedSource final : public PodSource {
 };
 
 struct World {
-  explicit World(K8sConfig wanted = {}, std::unique_ptr<NamespaceLabels> labels = nullptr) : config(std::move(wanted)) {
+  explicit World(K8sConfig wanted = {}, std::unique_ptr<NamespaceLabels> labels = nullptr,
+                 std::unique_ptr<ImageTrust> images = nullptr)
+      : config(std::move(wanted)) {
     config.poll_retry_interval = 2ms;
     auto owned = std::make_unique<ScriptedSource>(loop);
     source = owned.get();
     LocateContainer locate = [this](const ProcessHandle&) -> Result<ContainerIds> { return located; };
     Logger log(make_string_sink(&lines), LogLevel::kDebug, LogFormat::kDefault);
-    attestor.emplace(config, loop, std::move(locate), std::move(owned), std::move(labels), log);
+    attestor.emplace(config, loop, std::move(locate), std::move(owned), std::move(labels), log, std::move(images));
   }
   ~World() {
     if (!closed) run_until_done(loop, attestor->close());
@@ -264,4 +267,44 @@ TEST_CASE("Labels of the pod's namespace are selectors; without them there are n
   REQUIRE_FALSE(refused);
   CHECK(refused.error() ==
         Error(ErrorCode::kInternal, "unable to get namespace labels for \"ns-2\": namespaces \"ns-2\" not found"));
+}
+
+TEST_CASE("The signatures of the container's image add selectors; without them the pod has none") {
+  auto owned = std::make_unique<steeple::testing::ScriptedImages>();
+  steeple::testing::ScriptedImages* images = owned.get();
+  World world({}, nullptr, std::move(owned));
+  auto index = std::make_shared<PodIndex>();
+  auto pod = std::make_shared<Pod>();
+  pod->uid = "pod-1";
+  pod->selectors = Selectors({{"k8s", "pod-uid:pod-1"}});
+  pod->containers = {PodContainer{"1", Selectors(), "app:1", "h/app@sha256:1"},
+                     PodContainer{"2", Selectors(), "other:1", "h/other@sha256:2"}};
+  index->add(pod);
+  world.source->answers = {SharedIndex(index)};
+  images->answers["h/app@sha256:1"] = {"image-signature:verified", "image-signature-subject:s"};
+  CHECK(
+      *world.find({"", "1"}) ==
+      Selectors({{"k8s", "pod-uid:pod-1"}, {"k8s", "image-signature:verified"}, {"k8s", "image-signature-subject:s"}}));
+  auto refused = world.find({"", "2"});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == ErrorCode::kInternal);
+  CHECK(refused.error().message() ==
+        "error verifying sigstore image signature for imageID h/other@sha256:2: not signed");
+  images->ready = Error(ErrorCode::kNotFound, "no roots");
+  CHECK(run_until_done(world.loop, world.attestor->prepare(Deadline::in(20s), {})).error().message() ==
+        "error initializing sigstore verifier: no roots");
+  world.closed = true;
+  run_until_done(world.loop, world.attestor->close());
+  CHECK(images->closed);
+}
+
+TEST_CASE("A pod whose container is not listed has no image to verify") {
+  auto owned = std::make_unique<steeple::testing::ScriptedImages>();
+  steeple::testing::ScriptedImages* images = owned.get();
+  K8sConfig config;
+  config.disable_container_selectors = true;
+  World world(config, nullptr, std::move(owned));
+  world.source->answers = {index_of({"1"})};
+  CHECK(*world.find({"pod-1", "not listed yet"}) == Selectors({{"k8s", "pod-uid:pod-1"}}));
+  CHECK(images->asked.empty());
 }
