@@ -1,4 +1,5 @@
 """Server, agents, entries and the load generator of a measurement; everything that is started is ended again, by its pid."""
+import contextlib
 import json
 import os
 import pathlib
@@ -85,16 +86,26 @@ class StartedAgent:
         if self.agent.process and not self.agent.process.running():
             raise BenchError(f"{self.name} died, exit code {self.agent.process.child.returncode}", self.log())
 
+    def children(self):
+        with contextlib.suppress(OSError):
+            return [int(pid) for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir() for pid in task.joinpath("children").read_text().split()]
+        return []
+
     def check_children(self):
         """An agent's CPU is that of one process."""
-        if any(task.joinpath("children").read_text().strip() for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir()):
+        if self.children():
             raise BenchError(f"{self.name} has child processes, whose CPU would not be counted", self.log())
 
     def stop(self, how=signal.SIGTERM):
+        children = self.children() if self.agent.process else []
         try:
             self.agent.stop(how, seconds=40)
         except AssertionError as error:
             raise BenchError(f"{self.name} did not stop", str(error)) from None
+        finally:
+            for pid in children:  # of a script, which leaves them behind
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 class World:

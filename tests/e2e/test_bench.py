@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from harness import BIN, PATIENCE, Suite
+from harness import BIN, PATIENCE, Suite, wait_until
 from kubelet import can_make_cgroups
 
 BEGIN, END = "<!-- steeple-bench: made from its JSON -->", "<!-- steeple-bench: end -->"
@@ -157,9 +157,11 @@ exec {BIN}/steeple-agent "$@"
 
     def test_an_agent_behind_a_script(self):
         """What would be measured is the script."""
-        code, _, err = self.bench("storm", "--quick", "--agent", self.script(f'case "$1" in run) {BIN}/steeple-agent "$@" & wait $! ;; *) exec {BIN}/steeple-agent "$@" ;; esac\n'))
+        code, _, err = self.bench("storm", "--quick", "--agent", self.script(f'case "$1" in run) {BIN}/steeple-agent "$@" & echo $! > {self.home}/inner; wait $! ;; *) exec {BIN}/steeple-agent "$@" ;; esac\n'))
         self.assertEqual(code, 1)
         self.assertIn("agent has child processes", err)
+        inner = pathlib.Path("/proc", (self.home / "inner").read_text().strip())
+        wait_until(lambda: not inner.exists(), 20, "the script's child is left behind")
 
     def test_command_lines(self):
         code, _, err = self.bench("nothing", "--agent", "/bin/true")
