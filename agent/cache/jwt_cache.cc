@@ -18,7 +18,11 @@ constexpr std::size_t kPlainKeyMax = 256;
 std::string jwt_cache_key(std::string_view spiffe_id, const std::vector<std::string>& audience) {
   std::vector<std::string_view> sorted(audience.begin(), audience.end());
   std::sort(sorted.begin(), sorted.end());
-  std::string text(spiffe_id);
+  std::size_t size = spiffe_id.size() + 1;
+  for (std::string_view name : sorted) size += name.size() + 1;
+  std::string text;
+  text.reserve(size);
+  text += spiffe_id;
   text += '\0';
   for (std::string_view name : sorted) {
     text += name;

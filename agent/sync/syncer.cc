@@ -253,7 +253,10 @@ Task<Result<void>> Syncer::Impl::wait_for_match(attestation::Selectors selectors
 
 Task<Result<std::unique_ptr<Subscription>>> Syncer::Impl::subscribe(attestation::Selectors selectors, Deadline deadline,
                                                                     StopToken stop) {
-  STEEPLE_CO_CHECK(co_await wait_for_match(selectors, deadline, stop));
+  const bool served = synced() && cache_.any_match(selectors);
+  if (!served) {
+    STEEPLE_CO_CHECK(co_await wait_for_match(selectors, deadline, stop));
+  }
   co_return cache_.subscribe(std::move(selectors));
 }
 
@@ -270,6 +273,10 @@ Task<Result<std::unique_ptr<Subscription>>> Syncer::subscribe(attestation::Selec
 }
 Task<Result<std::vector<SharedEntry>>> Syncer::matching_entries(attestation::Selectors selectors, Deadline deadline,
                                                                 StopToken stop) {
+  if (impl_->synced()) {
+    std::vector<SharedEntry> found = impl_->cache().matching_entries(selectors);
+    if (!found.empty()) co_return found;
+  }
   STEEPLE_CO_CHECK(co_await impl_->wait_for_match(selectors, deadline, stop));
   co_return impl_->cache().matching_entries(selectors);
 }

@@ -72,6 +72,10 @@ concept ByteStream = requires(C& stream, BytesView bytes, StopReason reason) {
   { stream.close() } -> AwaitsTo<void>;
 };
 
+// A stream that says so makes a system call for each send(): try_send() first then spares a task that waits.
+template <class C>
+inline constexpr bool kSendsAtOnce = requires { requires C::kSendsAtOnce; };
+
 class Transport {
  public:
   virtual ~Transport() = default;

@@ -29,6 +29,7 @@ class EpollTarget {
 
 class EpollConnection final : public EpollTarget {
  public:
+  static constexpr bool kSendsAtOnce = true;
   static constexpr std::uint8_t kReceivesPerTurn = 16;  // then others run first: a busy peer holds up nobody
   class Receive;
   class Send;

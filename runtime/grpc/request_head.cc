@@ -85,8 +85,8 @@ void RequestHead::add_content_type(std::string_view value) {
     return;
   }
   is_grpc_ = true;
-  content_type_ = kGrpcContentType;
-  if (rest.size() > 1) content_type_.append("+").append(rest.substr(1));
+  other_content_type_.clear();
+  if (rest.size() > 1) other_content_type_.append(kGrpcContentType).append("+").append(rest.substr(1));
 }
 
 void RequestHead::add_timeout(std::string_view value) {

@@ -26,8 +26,9 @@ class RequestHead {
   const Status& refusal() const { return refusal_; }
 
   const std::string& path() const { return path_; }
-  const std::string& encoding() const { return encoding_; }          // grpc-encoding, or empty
-  const std::string& content_type() const { return content_type_; }  // of the answer
+  const std::string& encoding() const { return encoding_; }  // grpc-encoding, or empty
+  // Of the answer, if it is not just "application/grpc"; else empty.
+  const std::string& other_content_type() const { return other_content_type_; }
   std::optional<std::chrono::nanoseconds> timeout() const { return timeout_; }
   Metadata take_metadata() { return std::move(metadata_); }
   std::size_t metadata_bytes() const { return metadata_bytes_; }
@@ -42,7 +43,7 @@ class RequestHead {
   std::string path_;
   std::string method_;
   std::string encoding_;
-  std::string content_type_;
+  std::string other_content_type_;
   std::string foreign_content_type_;
   std::optional<std::chrono::nanoseconds> timeout_;
   std::optional<Status> header_error_;

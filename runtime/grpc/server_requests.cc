@@ -55,8 +55,8 @@ void ServerConnection::on_headers(std::int32_t /*stream*/, void* user, bool end_
 void ServerConnection::accept(InboundCall& call, bool end_stream) {
   RequestHead& head = *call.head_;
   RequestHead::Verdict verdict = head.check();
-  if (head.content_type().size() > std::string_view("application/grpc").size()) {
-    call.content_type_ = std::make_unique<std::string>(head.content_type());
+  if (!head.other_content_type().empty()) {
+    call.content_type_ = std::make_unique<std::string>(head.other_content_type());
   }
   if (verdict == RequestHead::Verdict::kReset) {
     return reset(call, http2::Reason::kProtocolError, StopReason::kPeerGone);

@@ -48,7 +48,7 @@ Task<void> serve_stream(ServerCore& core, CallPeer peer, C& stream) {
       bool good = connection.input(received->view());
       received = ReceivedBytes();  // the engine wants its buffer back before the next wait
       if (!good) break;
-      connection.flush(false);
+      connection.flush(kSendsAtOnce<C>);
     }
     connection.lost(core.stopping ? StopReason::kShutdown : StopReason::kPeerGone);
     stream.cancel(StopReason::kPeerGone);

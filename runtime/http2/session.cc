@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <nghttp2/nghttp2.h>
 
+#include <boost/container/small_vector.hpp>
 #include <cstring>
 
 #include "runtime/core/assert.h"
@@ -38,7 +39,7 @@ class NameValues {
   std::size_t size() const { return entries_.size(); }
 
  private:
-  std::vector<nghttp2_nv> entries_;
+  boost::container::small_vector<nghttp2_nv, 8> entries_;
 };
 
 }  // namespace
