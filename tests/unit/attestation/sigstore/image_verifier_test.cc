@@ -83,7 +83,8 @@ TEST_CASE("image verifier: callers of one image share its verification, which ou
   callers.spawn(world.ask("a", Deadline::in(std::chrono::milliseconds(1))));
   callers.spawn(world.ask("a"));
   callers.spawn(world.ask("a"));
-  run_until_done(world.loop, runtime::sleep_until(world.loop, Deadline::in(std::chrono::milliseconds(5)), {}));
+  static_cast<void>(
+      run_until_done(world.loop, runtime::sleep_until(world.loop, Deadline::in(std::chrono::milliseconds(5)), {})));
   REQUIRE(world.answers.size() == 1);
   CHECK(world.answers[0].error().code() == ErrorCode::kDeadline);
   world.release();
