@@ -95,7 +95,8 @@ def client(bench):
         return
     options, world = bench.options, bench.world
     kinds = [("an X.509-SVID, a new connection each", ("fetch", options.seconds)), ("a JWT-SVID from the cache, one connection", ("jwt", options.seconds, options.audience))]
-    with running_agents(bench) as agents:
+    settings = {"experimental": 'sync_interval = "1s"'} if options.quick else {}
+    with running_agents(bench, **settings) as agents:
         for _, agent in bench.turns(agents):
             for program in programs.values():
                 for what, arguments in kinds:
@@ -103,7 +104,7 @@ def client(bench):
                     bench.record("client", f"{library.name}: {what}", agent, CALLS, lambda: calls(world, agent, library))
         foreign = ForeignBundle(world)
         world.add_entries([federated_entry(world)])
-        time.sleep(8)  # a sync of every agent
+        time.sleep(2 if options.quick else 8)  # a sync of every agent
         for agent in agents:
             world.settle(agent)
         for _, agent in bench.turns(agents):

@@ -115,7 +115,7 @@ def add_amounts(out):
     out.add_argument("--outage", type=numbers, default=[30], help="outage: seconds without a server, one outage each (default 30)")
     out.add_argument("--samples", type=int, default=20, help="first-svid, k8s: new workloads for each agent (default 20)")
     out.add_argument("--renewals", type=int, default=200, help="rotate: entries with an SVID that is renewed (default 200)")
-    out.add_argument("--rotation", type=float, default=90, metavar="S", help="rotate: seconds watched (default 90)")
+    out.add_argument("--rotation", type=float, default=60, metavar="S", help="rotate: seconds watched while SVIDs are renewed, after half as many without (default 60)")
     out.add_argument("--client-streams", type=int, default=200, help="client: streams of a library (default 200)")
     out.add_argument("--audience", default="bench", help="jwt: the audience asked for")
     out.add_argument("--secret", default="default", help="sds: the secret asked for")
@@ -130,8 +130,8 @@ def add_output(out):
     out.add_argument("--svg", type=pathlib.Path, metavar="FILE", help="memory against open streams as a picture by itself, too")
     out.add_argument("--results", type=pathlib.Path, metavar="FILE", help="renew the tables between the marks of bench/RESULTS.md")
     out.add_argument("--readme", type=pathlib.Path, metavar="FILE", help="renew the headline figures between the marks of README.md")
-    out.add_argument("--report", type=pathlib.Path, action="append", metavar="FILE", help="measure nothing: tables and reports of an earlier run's JSON; again for a run of other "
-                     "scenarios, or with other amounts, of the same agents, which is added")
+    out.add_argument("--report", type=pathlib.Path, action="append", metavar="FILE", help="measure nothing: tables and reports of an earlier run's JSON; again for a later run of "
+                     "the same agents, whose variants are added or take the place of the first one's")
     out.add_argument("--keep", action="store_true", help="keep configurations and logs")
 
 

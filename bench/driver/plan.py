@@ -6,7 +6,7 @@ AGENT = 1.7  # start, attestation, rest, end of an agent
 STREAMS_PER_SECOND = 1800  # opened and closed
 DEAF = 13  # what an agent that leaves a storm unanswered costs, its end included
 SYNC = 7  # until an agent is known to sign nothing any more
-LATE_SAMPLE, FIRST_SVID_SAMPLE = 0.9, 3.0
+LATE_SAMPLE, FIRST_SVID_SAMPLE = 0.9, 2.7
 
 
 def others(options, name):
@@ -55,7 +55,7 @@ def start(o, agents):
 
 
 def rotate(o, agents):
-    return SERVER + agents * AGENT + o.rotation * 4 / 3 + 25 + 32, 0
+    return SERVER + agents * AGENT + o.rotation * 1.5 + 32 + 32, 0
 
 
 def outage(o, agents):

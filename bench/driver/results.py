@@ -81,21 +81,22 @@ class Results:
 
 
 def merged(documents):
-    """One document of several runs: the first, and what others measured beside it with the same agents."""
-    first, variants = documents[0], {(group["scenario"], group["variant"]) for group in documents[0]["summary"]}
+    """One document of several runs: the first, where a variant that a later one has is that one's. The later ones' agents are among the first one's."""
+    first = documents[0]
+    known = {agent["name"]: (agent["version"], agent["backend"]) for agent in first["agents"]}
     for other in documents[1:]:
-        if strangers := {agent["name"] for agent in other["agents"]} - {agent["name"] for agent in first["agents"]}:
-            raise BenchError(f"the results to be added have other agents: {', '.join(sorted(strangers))}")
+        for agent in other["agents"]:
+            if known.get(agent["name"]) != (agent["version"], agent["backend"]):
+                raise BenchError(f"the first results do not have this agent of the later ones: {agent['name']}, {agent['version']}")
         if other["server"] != first["server"]:
-            raise BenchError("the results to be added were measured with another server")
-        new = [group for group in other["summary"] if (group["scenario"], group["variant"]) not in variants]
-        kept = {(group["scenario"], group["variant"]) for group in new}
-        variants |= kept
-        first["summary"] += new
-        first["runs"] += [run for run in other["runs"] if (run["scenario"], run["variant"]) in kept]
-        first["notes"] = first.get("notes", []) + [f"Added: `{without_folders(other['command'])}`, {other['began']}"]
-    order = list(dict.fromkeys(group["scenario"] for group in first["summary"]))
-    first["summary"].sort(key=lambda group: order.index(group["scenario"]))
+            raise BenchError("the later results were measured with another server")
+        groups = {(group["scenario"], group["variant"]): group for group in first["summary"]}
+        groups.update({(group["scenario"], group["variant"]): group for group in other["summary"]})
+        replaced = {(group["scenario"], group["variant"]) for group in other["summary"]}
+        order = list(dict.fromkeys(scenario for scenario, _ in groups))
+        first["summary"] = sorted(groups.values(), key=lambda group: order.index(group["scenario"]))
+        first["runs"] = [run for run in first["runs"] if (run["scenario"], run["variant"]) not in replaced] + other["runs"]
+        first["notes"] = first.get("notes", []) + [f"With `{without_folders(other['command'])}`, {other['began']}."]
     return first
 
 

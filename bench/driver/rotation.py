@@ -9,7 +9,7 @@ from .results import Column
 
 ROTATE_TTL = 60
 QUIET_TTL = 3600
-QUIET_SHARE = 1 / 3  # of the rotation: how long the same agents are watched without one
+QUIET_SHARE = 1 / 2  # of the rotation: how long the same agents are watched without one
 COLUMNS = [Column("renewed", "SVIDs renewed", 1, 0), Column("cpu_us_per_renewal", "agent CPU us/renewal, idle CPU taken off", 1, 0),
            Column("cpu_us_per_renewal_with_idle", "the same with it", 1, 0), Column("idle_milli_cores", "idle milli-cores, the same entries", 1, 2),
            Column("milli_cores", "milli-cores", 1, 2), Column("busiest_second_milli_cores", "busiest second, milli-cores"),

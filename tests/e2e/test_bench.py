@@ -112,6 +112,21 @@ exec {BIN}/steeple-agent "$@"
         self.assertRegex(readme.read_text(), r"\| memory with nobody connected \| [0-9.]+ MB")
         self.assertNotIn("yesterday", text + readme.read_text())
         self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
+        first, later = self.home / "out.json", self.home / "later.json"  # a later run's variants take the place of the first one's
+        document = json.loads(first.read_text())
+        document["summary"] = [group for group in document["summary"] if group["variant"] == "500 first calls at once"]
+        document["runs"] = [run for run in document["runs"] if run["variant"] == "500 first calls at once"]
+        document["summary"][0]["rows"][0]["figures"]["all served ms"]["median"] = 12345.6
+        later.write_text(json.dumps(document))
+        again = [BENCH, "--report", first, "--report", later, "--html", self.home / "again.html", "--results", results]
+        subprocess.run(again, check=True, capture_output=True)
+        self.assertIn("500 first calls at once: all served | <= 30 ms | **12 345.6 ms** |", results.read_text())
+        self.assertRegex(results.read_text(), r"\| idle with 10 entries: memory \| <= 15 MB \| \*{0,2}[0-9.]+ MB")
+        document["agents"][0]["name"] = "stranger"
+        later.write_text(json.dumps(document))
+        done = subprocess.run(again, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("do not have this agent of the later ones: stranger", done.stderr)
         readme.write_text("no marks")
         done = subprocess.run([BENCH, "--report", self.home / "out.json", "--html", self.home / "again.html", "--readme", readme], capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)

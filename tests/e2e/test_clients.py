@@ -1,12 +1,14 @@
 """Published SPIFFE libraries of several languages as workloads: tests/clients."""
 import json
+import pathlib
 import signal
+import subprocess
 import unittest
 
 import authorities
 import tokens
 from clients import FEDERATED, LANGUAGES, Call, Service, as_workload, fetch_x509, selector, spiffe_id, wait_until_served
-from harness import Suite, TRUST_DOMAIN, wait_until
+from harness import BIN, Suite, TRUST_DOMAIN, wait_until
 
 
 class World(Suite):
@@ -176,6 +178,24 @@ class Federated(World):
         def connected(language, lines):
             self.assertEqual([(line["target"], line.get("answer")) for line in lines], [(target, f"hello {spiffe_id(language)}") for target in targets], lines)
         self.for_each(connected, "dial", *targets, agent=self.agents[TRUST_DOMAIN], languages=FEDERATED)
+
+
+@unittest.skipUnless((BIN / "steeple-load").exists(), "the load generator is built with the release preset only")
+class Measured(Suite):
+    def test_libraries_measure_agents(self):
+        bench = pathlib.Path(__file__).resolve().parents[2] / "bench/steeple-bench"
+        done = subprocess.run([bench, "client", "--quick", "--agent", f"{BIN}/steeple-agent", "--bin", BIN, "--json", self.home / "out.json", "--html", self.home / "out.html"],
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        runs = json.loads((self.home / "out.json").read_text())["runs"]
+        for library in ("go-spiffe", "gRPC C++"):
+            calls = [run["figures"] for run in runs if run["variant"].startswith(library)]
+            self.assertEqual(len(calls), 3, library)  # new connections, JWT-SVIDs, a push
+            for figures in calls[:2]:
+                self.assertGreater(figures["count"], 10)
+                self.assertEqual(sum(count for _, count in figures["histogram_us"]), figures["count"])
+                self.assertGreater(figures["agent_cpu_us_per_op"], 0)
+            self.assertEqual(calls[2]["delivery_ms"][-1][1], 20)
 
 
 if __name__ == "__main__":
