@@ -121,6 +121,13 @@ EntryDiff EntryUpdate::commit() {
     slot->second.seen = update_;
   }
   fresh_.clear();
+  if (!diff.empty()) set_.listing_.clear();
+  return diff;
+}
+
+EntryDiff EntryUpdate::commit(std::vector<runtime::Bytes> listing) {
+  EntryDiff diff = commit();
+  set_.listing_ = std::move(listing);
   return diff;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/entry/registration_entry.h"
+#include "runtime/core/bytes.h"
 
 namespace steeple::agent {
 
@@ -41,6 +42,9 @@ class EntrySet {
   std::size_t size() const { return entries_.size(); }
   // The trust domains any entry federates with, sorted.
   std::vector<TrustDomain> federated_trust_domains() const;
+  // The server's messages that said that there are these entries and no others; empty when that is not known. The same
+  // messages again mean that nothing has changed, without a look at each entry.
+  const std::vector<runtime::Bytes>& listing() const { return listing_; }
 
  private:
   friend class EntryUpdate;
@@ -51,6 +55,7 @@ class EntrySet {
   void count_federation(const RegistrationEntry& entry, int step);
   std::unordered_map<std::string, Slot> entries_;
   std::map<TrustDomain, int> federation_;
+  std::vector<runtime::Bytes> listing_;
   std::uint64_t updates_ = 0;
 };
 
@@ -63,6 +68,8 @@ class EntryUpdate {
   bool see_revision(std::string_view id, std::int64_t revision_number, std::int64_t created_at);
   void put(RegistrationEntry entry);
   EntryDiff commit();  // entries neither seen nor put are removed
+  // The same, where these messages are all that was seen and put (EntrySet::listing).
+  EntryDiff commit(std::vector<runtime::Bytes> listing);
 
  private:
   void see(EntrySet::Slot& slot);

@@ -40,10 +40,39 @@ Result<void> EntryExchange::on_unary_response(BytesView message) {
   GetAuthorizedEntriesResponse response;
   STEEPLE_CHECK(parse(message, response));
   for (const auto& entry : response.entries()) take_entry(entry);
+  is_listing_ = false;
   return {};
 }
 
+bool EntryExchange::goes_on_as_before(BytesView message) const {
+  const std::vector<Bytes>& listing = entries_.listing();
+  return phase_ == Phase::kFirst && known_pages_ < listing.size() && std::ranges::equal(listing[known_pages_], message);
+}
+
+// Pass after pass the server sends the same pages. The first that differs has those before it read after all.
 Result<EntryExchange::Action> EntryExchange::on_response(BytesView message) {
+  if (goes_on_as_before(message)) {
+    ++known_pages_;
+    return is_unchanged() ? Action::kDone : Action::kReceive;
+  }
+  for (std::size_t page = 0; page < known_pages_; ++page) STEEPLE_CHECK(take_response(entries_.listing()[page]));
+  known_pages_ = 0;
+  return take_response(message);
+}
+
+EntryDiff EntryExchange::commit() {
+  if (is_unchanged()) return {};
+  return is_listing_ ? update_.commit(std::move(pages_)) : update_.commit();
+}
+
+void EntryExchange::note_page(BytesView message) {
+  page_bytes_ += message.size();
+  if (page_bytes_ > kListingBytesMax) is_listing_ = false;
+  if (is_listing_) pages_.push_back(runtime::to_bytes(message));
+}
+
+Result<EntryExchange::Action> EntryExchange::take_response(BytesView message) {
+  note_page(message);
   SyncAuthorizedEntriesResponse response;
   STEEPLE_CHECK(parse(message, response));
   const bool empty = response.entries().empty() && response.entry_revisions().empty();
@@ -79,11 +108,13 @@ Result<void> EntryExchange::take_revisions(const Response& response) {
     if (revision.id().empty() || revision.revision_number() < 0) {
       log_.warning("Received malformed entry revision from SPIRE server; are the server and agent versions compatible?",
                    {{"entry_id", revision.id()}, {"revision_number", revision.revision_number()}});
+      is_listing_ = false;
       continue;
     }
     if (!update_.see_revision(revision.id(), revision.revision_number(), revision.created_at())) continue;
     if (needed_.size() == kAuthorizedEntriesMax) return Error(ErrorCode::kLimit, "too many authorized entries");
     needed_.push_back(revision.id());
+    is_listing_ = false;
   }
   return {};
 }
@@ -107,6 +138,7 @@ void EntryExchange::take_entry(const spire::api::types::Entry& message) {
     update_.put(std::move(*entry));
     return;
   }
+  is_listing_ = false;
   log_.warning(
       "Received malformed entry from SPIRE server; are the server and agent versions compatible?",
       {{"entry_id", message.id()},

@@ -107,6 +107,88 @@ TEST_CASE("EntryExchange pages through 1,200 entries and fetches only what is ne
   CHECK(shrunk.commit().removed.size() == 700);
 }
 
+namespace {
+
+// One pass over pages of revisions; what it does not know it fetches.
+EntryDiff pass_over(EntrySet& set, PagingServer& server, const std::vector<SyncAuthorizedEntriesResponse>& pages) {
+  EntryExchange exchange(set, {});
+  runtime::Result<Action> action = Action::kReceive;
+  for (const auto& page : pages) {
+    REQUIRE((action && *action == Action::kReceive));
+    action = exchange.on_response(serialize(page));
+  }
+  while (action && *action == Action::kSend) {
+    action = exchange.on_response(serialize(server.answer(exchange.next_request())));
+  }
+  REQUIRE((action && *action == Action::kDone));
+  return exchange.commit();
+}
+
+}  // namespace
+
+TEST_CASE("EntryExchange knows the pages of the last pass again, and sees what has changed in them") {
+  EntrySet set;
+  PagingServer server{500, {}};
+  const std::vector<SyncAuthorizedEntriesResponse> pages{revisions(0, 4, true), revisions(4, 8, true),
+                                                         revisions(8, 10, false)};
+  CHECK(pass_over(set, server, pages).created.size() == 10);
+  CHECK(set.listing().empty());  // what was fetched may be more, or less, than what was listed
+  CHECK(pass_over(set, server, pages).empty());
+  CHECK(set.listing().size() == 3);
+  CHECK(pass_over(set, server, pages).empty());
+  CHECK(set.listing().size() == 3);
+  server.asked.clear();
+  SECTION("the last page has an entry less") {
+    EntryDiff diff = pass_over(set, server, {pages[0], pages[1], revisions(8, 9, false)});
+    REQUIRE(diff.removed.size() == 1);
+    CHECK(diff.removed[0]->id == id_of(9));
+    CHECK(set.listing().size() == 3);
+    CHECK(pass_over(set, server, pages).created.size() == 1);
+  }
+  SECTION("the first page has an entry less") {
+    EntryDiff diff = pass_over(set, server, {revisions(1, 4, true), pages[1], pages[2]});
+    REQUIRE(diff.removed.size() == 1);
+    CHECK(diff.removed[0]->id == id_of(0));
+  }
+  SECTION("an entry in the middle was created anew") {
+    auto changed = pages[1];
+    changed.mutable_entry_revisions(0)->set_created_at(2000);
+    static_cast<void>(pass_over(set, server, {pages[0], changed, pages[2]}));
+    CHECK(server.asked == std::vector<std::size_t>{1});
+  }
+  SECTION("fewer pages") { CHECK(pass_over(set, server, {pages[0], revisions(4, 8, false)}).removed.size() == 2); }
+  SECTION("the stream ends too early") {
+    EntryExchange exchange(set, {});
+    REQUIRE(*exchange.on_response(serialize(pages[0])) == Action::kReceive);
+    CHECK(exchange.first_received());
+  }
+  SECTION("entries that went another way are not believed to be there") {
+    EntryExchange other(set, {});
+    REQUIRE(other.on_unary_response({}));
+    CHECK(other.commit().removed.size() == 10);
+    CHECK(set.listing().empty());
+    CHECK(pass_over(set, server, pages).created.size() == 10);
+  }
+  CHECK(set.size() >= 8);
+}
+
+TEST_CASE("EntryExchange warns of malformed entries in every pass") {
+  std::string log;
+  runtime::Logger logger(runtime::make_string_sink(&log), runtime::LogLevel::kDebug, runtime::LogFormat::kText);
+  EntrySet set;
+  SyncAuthorizedEntriesResponse response;
+  fill(*response.add_entries(), "bad");
+  response.mutable_entries(0)->clear_selectors();
+  fill(*response.add_entries(), "good");
+  for (int pass = 0; pass < 3; ++pass) {
+    EntryExchange exchange(set, logger);
+    log.clear();
+    REQUIRE(*exchange.on_response(serialize(response)) == Action::kDone);
+    CHECK(exchange.commit().created.size() == (pass == 0 ? 1u : 0u));
+    CHECK(log.find("Received malformed entry from SPIRE server") != std::string::npos);
+  }
+}
+
 TEST_CASE("EntryExchange follows an answer that the server splits") {
   EntrySet set;
   EntryExchange exchange(set, {});
