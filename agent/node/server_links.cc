@@ -37,12 +37,14 @@ std::string ServerAddress::authority() const {
   return (is_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
-std::unique_ptr<runtime::Connector> ServerLinks::connector(runtime::Verifier verifier,
-                                                           runtime::IdentityProvider identity) const {
+ServerLinks::TlsContext ServerLinks::tls_context(runtime::Verifier verifier, runtime::IdentityProvider identity) {
   runtime::TlsClientContext::Options options;
   options.identity = std::move(identity);
   options.verifier = std::move(verifier);
-  auto context = runtime::TlsClientContext::make(std::move(options));
+  return runtime::TlsClientContext::make(std::move(options));
+}
+
+std::unique_ptr<runtime::Connector> ServerLinks::connector(TlsContext context) const {
   if (!context) return std::make_unique<BrokenConnector>(std::move(context.error()));
   runtime::TlsConnector::Target target;
   target.host = address_.host;
@@ -52,17 +54,17 @@ std::unique_ptr<runtime::Connector> ServerLinks::connector(runtime::Verifier ver
 
 std::unique_ptr<runtime::Connector> ServerLinks::attestation_connector(ServerTrust trust, runtime::Logger log) const {
   SpiffeId expected = server_id(trust_domain_);
-  if (!trust) return connector(make_announced_insecure_verifier(std::move(expected), std::move(log)), {});
+  if (!trust) return connector(tls_context(make_announced_insecure_verifier(std::move(expected), std::move(log)), {}));
   auto authorities = [fixed = std::move(*trust)] { return fixed; };
   auto now = [&clock = clock_] { return clock.wall_now(); };
-  return connector(make_server_verifier(std::move(expected), std::move(authorities), std::move(now)), {});
+  return connector(tls_context(make_server_verifier(std::move(expected), std::move(authorities), std::move(now)), {}));
 }
 
-std::unique_ptr<runtime::Connector> ServerLinks::agent_connector(runtime::IdentityProvider identity,
-                                                                 AuthoritiesProvider authorities) const {
+ServerLinks::TlsContext ServerLinks::agent_context(runtime::IdentityProvider identity,
+                                                   AuthoritiesProvider authorities) const {
   auto now = [&clock = clock_] { return clock.wall_now(); };
-  return connector(make_server_verifier(server_id(trust_domain_), std::move(authorities), std::move(now)),
-                   std::move(identity));
+  return tls_context(make_server_verifier(server_id(trust_domain_), std::move(authorities), std::move(now)),
+                     std::move(identity));
 }
 
 runtime::grpc::ChannelOptions ServerLinks::channel_options() const {
@@ -79,8 +81,11 @@ AttestationChannelFactory ServerLinks::attestation_channels(runtime::Logger log)
 
 RpcChannelFactory ServerLinks::agent_channels(runtime::IdentityProvider identity,
                                               AuthoritiesProvider authorities) const {
-  return [this, identity = std::move(identity), authorities = std::move(authorities)] {
-    return make_rpc_channel(loop_, agent_connector(identity, authorities), channel_options());
+  std::shared_ptr<runtime::TlsClientContext> context;
+  return [this, identity = std::move(identity), authorities = std::move(authorities), context]() mutable {
+    TlsContext made = context ? TlsContext(context) : agent_context(identity, authorities);
+    if (made) context = *made;
+    return make_rpc_channel(loop_, connector(std::move(made)), channel_options());
   };
 }
 

@@ -32,14 +32,16 @@ class ServerLinks {
 
   // `log`: of subsystem "attestor"; each handshake of an insecure bootstrap says so.
   std::unique_ptr<runtime::Connector> attestation_connector(ServerTrust trust, runtime::Logger log) const;
-  std::unique_ptr<runtime::Connector> agent_connector(runtime::IdentityProvider identity,
-                                                      AuthoritiesProvider authorities) const;
 
   AttestationChannelFactory attestation_channels(runtime::Logger log) const;
+  // One context for all channels, which in an outage come and go with each attempt.
   RpcChannelFactory agent_channels(runtime::IdentityProvider identity, AuthoritiesProvider authorities) const;
 
  private:
-  std::unique_ptr<runtime::Connector> connector(runtime::Verifier verifier, runtime::IdentityProvider identity) const;
+  using TlsContext = runtime::Result<std::shared_ptr<runtime::TlsClientContext>>;
+  static TlsContext tls_context(runtime::Verifier verifier, runtime::IdentityProvider identity);
+  TlsContext agent_context(runtime::IdentityProvider identity, AuthoritiesProvider authorities) const;
+  std::unique_ptr<runtime::Connector> connector(TlsContext context) const;
   runtime::grpc::ChannelOptions channel_options() const;
   runtime::Loop& loop_;
   const runtime::Clock& clock_;
