@@ -45,6 +45,7 @@ void FetchPolicy::started(SteadyTime now) {
 void FetchPolicy::finished(bool good, SteadyTime now) {
   last_failed_ = !good;
   if (good) {
+    wanted_ = false;
     delay_ = std::max(delay_, std::min(2 * (now - *started_), limits_.interval));
     index_from_ = *started_;
     std::erase_if(missed_, [now](const auto& missed) { return now - missed.second >= kMissRemembered; });

@@ -37,7 +37,9 @@ class FetchPolicy {
   bool usable_in_outage(runtime::SteadyTime now) const;
   bool in_outage() const { return last_failed_; }
 
-  void miss(const std::string& container_id, runtime::SteadyTime now);  // somebody waits for the next answer
+  // Somebody waits for the next answer, which may be that of the request under way: who does not find his container in
+  // it misses it once more.
+  void miss(const std::string& container_id, runtime::SteadyTime now);
   bool wanted() const { return wanted_; }
   runtime::SteadyTime next_start(runtime::SteadyTime now) const;
   void started(runtime::SteadyTime now);

@@ -68,6 +68,22 @@ TEST_CASE("A kubelet that takes long to answer is left alone for as long again")
   CHECK(policy.next_start(start + 240ms) == start + 740ms);
 }
 
+TEST_CASE("The answer to a request under way serves who comes meanwhile; a failure does not") {
+  FetchPolicy policy = policy_of();
+  policy.miss("a", start);
+  policy.started(start);
+  policy.miss("b", start + 10ms);
+  CHECK(policy.wanted());
+  policy.finished(true, start + 20ms);
+  CHECK_FALSE(policy.wanted());
+  policy.miss("b", start + 20ms);  // it was not in the answer
+  CHECK(policy.next_start(start + 20ms) == start + 50ms);
+  policy.started(start + 50ms);
+  policy.miss("c", start + 60ms);
+  policy.finished(false, start + 70ms);
+  CHECK(policy.wanted());
+}
+
 TEST_CASE("Another container's miss starts anew, one remembered does not") {
   FetchPolicy policy = policy_of();
   SteadyTime now = start;
