@@ -1,6 +1,7 @@
 #include "runtime/core/go_text.h"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 #include <array>
 #include <ctime>
@@ -106,11 +107,25 @@ std::string go_fraction(long nanoseconds) {
   return text;
 }
 
+namespace {
+
+// How many bytes at the front stand for themselves, as nearly all do.
+std::size_t plain_size(std::string_view text) {
+  const auto is_plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+  return static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_plain) - text.begin());
+}
+
+}  // namespace
+
 std::string go_quote(std::string_view text) {
   std::string out;
   out.reserve(text.size() + 2);
   out += '"';
-  while (!text.empty()) {
+  for (;;) {
+    const std::size_t plain = plain_size(text);
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     Rune rune = next_rune(text);
     if (rune.value == '"' || rune.value == '\\') {
       out += '\\';
