@@ -1,8 +1,8 @@
 #include "runtime/core/go_text.h"
 
 #include <fmt/format.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 #include <iterator>

@@ -6,12 +6,14 @@
 //   group.spawn(serve(std::move(*accepted))); } co_await acceptor.close();
 #pragma once
 
+#include <cerrno>
 #include <functional>
 #include <memory>
 
 #include "runtime/engine/byte_stream.h"
 #include "runtime/engine/socket_error.h"
 #include "runtime/loop/loop.h"
+#include "runtime/os/descriptor_table.h"
 #include "runtime/os/file_descriptor.h"
 #include "runtime/os/peer.h"
 #include "runtime/task/timeout.h"
@@ -42,6 +44,8 @@ class Accepted {
 inline constexpr std::chrono::milliseconds kAcceptPause{100};  // after "too many open files" and the like
 
 // Connections with the identity of their peers. A peer that cannot be identified is hung up on, and accepting goes on.
+// While only the descriptors kept back are left (descriptor_table.h), the newest connection waits, and the rest in the
+// kernel.
 template <Engine E>
 class Acceptor {
  public:
@@ -58,22 +62,32 @@ class Acceptor {
       Result<FileDescriptor> socket = co_await incoming_.next(stop);
       if (!socket) {
         if (stop.stop_requested() || !is_shortage(socket.error())) co_return std::move(socket.error());
-        if (!std::exchange(short_, true)) on_refused_(socket.error());
-        STEEPLE_CO_CHECK(co_await sleep_until(engine_.loop(), Deadline::in(kAcceptPause), stop));
+        STEEPLE_CO_CHECK(co_await pause(socket.error(), stop));
         continue;
       }
+      const bool kept_back = is_kept_back(socket->get());
+      while (kept_back && !descriptors_are_left()) STEEPLE_CO_CHECK(co_await pause(accept_error(EMFILE), stop));
       Result<Peer> peer = Peer::of_socket(socket->get());
+      while (!peer && !descriptors_are_left()) {
+        STEEPLE_CO_CHECK(co_await pause(accept_error(EMFILE), stop));
+        peer = Peer::of_socket(socket->get());
+      }
       if (!peer) {
         on_refused_(peer.error());
         continue;
       }
-      short_ = false;
+      short_ = short_ && kept_back;
       co_return Accepted<Connection>(engine_.adopt(std::move(*socket)), std::move(*peer));
     }
   }
   Task<void> close() { co_await incoming_.close(); }  // once, after the last accept()
 
  private:
+  Task<Result<void>> pause(Error shortage, StopToken stop) {
+    if (!std::exchange(short_, true)) on_refused_(shortage);
+    co_return co_await sleep_until(engine_.loop(), Deadline::in(kAcceptPause), stop);
+  }
+
   E& engine_;
   typename E::Incoming incoming_;
   OnRefused on_refused_;

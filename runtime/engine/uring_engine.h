@@ -98,6 +98,7 @@ class UringConnection::Close {
 class UringIncoming : public RingOp {
  public:
   static constexpr std::size_t kQueueMax = 1024;
+  static constexpr std::size_t kKeptBackMax = 8;  // on descriptors kept back: more are hung up on
   // Then the rest of the loop runs first, where what clients have left is closed: one turn of the ring can bring many
   // times more connections than are ever open, and those behind them piled up.
   static constexpr unsigned kAcceptsPerTurn = 16;
@@ -112,6 +113,7 @@ class UringIncoming : public RingOp {
   void start();
   void pause();
   bool has_next() const { return !sockets_.empty() || error_number_ != 0; }
+  void take(FileDescriptor socket);
   bool spend();
   void accept_later();
   UringEngine& engine_;

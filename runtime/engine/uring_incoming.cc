@@ -58,11 +58,23 @@ void UringIncoming::accept_later() {
   });
 }
 
+// The kernel may hand out a whole backlog at once, and with it the last descriptors.
+void UringIncoming::take(FileDescriptor socket) {
+  if (is_kept_back(socket.get())) {
+    pause();
+    if (sockets_.size() >= kKeptBackMax) {
+      error_number_ = EMFILE;
+      return;
+    }
+  }
+  sockets_.push_back(std::move(socket));
+}
+
 void UringIncoming::completed(RingOp& op, std::int32_t result, std::uint32_t flags) {
   auto& self = static_cast<UringIncoming&>(op);
   if ((flags & IORING_CQE_F_MORE) == 0) self.armed_ = false;
   if (result >= 0) {
-    self.sockets_.emplace_back(result);
+    self.take(FileDescriptor(result));
   } else if (result != -ECANCELED && !concerns_one_connection(-result)) {
     self.error_number_ = -result;
   }

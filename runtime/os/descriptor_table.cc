@@ -26,4 +26,24 @@ void reserve_descriptors(unsigned count) {
   if (any && last > any.get()) FileDescriptor(::fcntl(any.get(), F_DUPFD_CLOEXEC, last));
 }
 
+rlim_t descriptor_limit() {
+  static const rlim_t limit = [] {
+    rlimit value{};
+    return ::getrlimit(RLIMIT_NOFILE, &value) == 0 ? value.rlim_cur : RLIM_INFINITY;
+  }();
+  return limit;
+}
+
+bool is_kept_back(int newest_descriptor) {
+  const rlim_t limit = descriptor_limit();
+  return static_cast<rlim_t>(newest_descriptor) >= limit - std::min(kDescriptorsKeptBack, limit / 4);
+}
+
+bool descriptors_are_left() {
+  const FileDescriptor probe(::open("/", O_PATH | O_CLOEXEC));
+  return probe && !is_kept_back(probe.get());
+}
+
+bool descriptors_are_scarce(int newest) { return static_cast<rlim_t>(newest) > descriptor_limit() / 2; }
+
 }  // namespace steeple::runtime

@@ -1,7 +1,6 @@
 #include "runtime/os/peer.h"
 
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include <cerrno>
 #include <string>
 
+#include "runtime/os/descriptor_table.h"
 #include "runtime/os/file.h"
 #include "runtime/os/procfs.h"
 
@@ -24,16 +24,6 @@ Result<std::uint64_t> read_start_time(pid_t pid) {
   std::string path = "/proc/" + std::to_string(pid) + "/stat";
   STEEPLE_TRY(text, with_context(read_file(path, kProcStatBytesMax), "could not read caller stat"));
   return parse_proc_stat_start_time(text);
-}
-
-// The lowest free number is always taken, so a high one means that many are in use. The limit does not change after
-// start.
-bool descriptors_are_scarce(int newest) {
-  static const rlim_t limit = [] {
-    rlimit value{};
-    return ::getrlimit(RLIMIT_NOFILE, &value) == 0 ? value.rlim_cur : RLIM_INFINITY;
-  }();
-  return static_cast<rlim_t>(newest) > limit / 2;
 }
 
 // A pidfd becomes readable when its process ends.

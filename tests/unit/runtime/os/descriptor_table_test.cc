@@ -43,3 +43,13 @@ TEST_CASE("Room for descriptors is made in advance, within the limit, and none s
   CHECK(table_size() == before);
   CHECK(open_descriptors() == open);
 }
+
+TEST_CASE("The last descriptors are kept back") {
+  const rlim_t limit = std::min<rlim_t>(descriptor_limit(), 1u << 30);
+  if (limit != descriptor_limit()) return;
+  const rlim_t first = limit - std::min(kDescriptorsKeptBack, limit / 4);
+  CHECK_FALSE(is_kept_back(0));
+  CHECK_FALSE(is_kept_back(static_cast<int>(first) - 1));
+  CHECK(is_kept_back(static_cast<int>(first)));
+  CHECK(descriptors_are_left());
+}
