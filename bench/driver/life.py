@@ -137,7 +137,7 @@ def one_outage(bench, seconds):
         bench.progress(f"outage: {seconds:g} s, all agents at once")
         idle = cores(agents, min(seconds, 15))
         whole = bench.window()
-        world.server.stop()
+        world.end_server_process()
         during = cores(agents, seconds)
         fetches = {agent.name: world.load(agent, "closed", seconds=min(bench.options.seconds, 1)) for agent in agents}
         world.restart_server()

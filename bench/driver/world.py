@@ -14,6 +14,7 @@ from .errors import BenchError, NotServed
 from .machine import Meter, cpu_seconds, cpus
 from .options import ROOT
 
+SERVER_STOP_SECONDS = 30
 LOAD_PATIENCE = 180  # seconds beyond its own limits that a generator may take
 
 
@@ -146,10 +147,18 @@ class World:
         return server
 
     def stop_server(self, how=signal.SIGTERM):
-        if self.server:
-            self.release_server()
-            self.server.stop(how)
+        self.end_server_process(how)
         self.server = None
+
+    def end_server_process(self, how=signal.SIGTERM):
+        """One that does not end in time is killed: whatever it was still busy with is not measured."""
+        if self.server and self.server.process:
+            self.release_server()
+            try:
+                self.server.process.stop(how, SERVER_STOP_SECONDS)
+            except AssertionError as error:
+                print(f"steeple-bench: the server was killed: {str(error).splitlines()[0]}", file=sys.stderr)
+            self.server.process = None
 
     def server_calls(self):
         """What agents have asked the server for so far; None where there is no server of ours, or it does not answer."""
@@ -303,7 +312,4 @@ class World:
             except BenchError as error:
                 print(f"steeple-bench: {error}", file=sys.stderr)
         self.agents = []
-        try:
-            self.stop_server()
-        except AssertionError as error:
-            print(f"steeple-bench: the server did not stop: {error}", file=sys.stderr)
+        self.stop_server()
