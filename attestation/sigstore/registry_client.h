@@ -16,6 +16,7 @@
 #include "attestation/sigstore/image_reference.h"
 #include "attestation/sigstore/registry_answers.h"
 #include "attestation/sigstore/registry_keychain.h"
+#include "attestation/sigstore/signature_verifier.h"
 #include "attestation/sigstore/www_authenticate.h"
 #include "runtime/http1/client.h"
 
@@ -23,7 +24,7 @@ namespace steeple::attestation {
 
 inline constexpr std::size_t kManifestBytesMax = 16 * 1024 * 1024;
 inline constexpr std::size_t kTokenBytesMax = 64 * 1024;
-inline constexpr std::size_t kLayerBytesMax = 128 * 1024 * 1024;  // cosign's
+inline constexpr std::size_t kLayerBytesMax = kSignedPayloadBytesMax;
 inline constexpr std::chrono::seconds kRegistryRequestTimeout{30};
 inline constexpr std::chrono::milliseconds kPlainPingDelay{300};  // HTTPS has that start over plain HTTP
 

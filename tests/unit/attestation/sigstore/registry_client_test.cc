@@ -239,7 +239,7 @@ TEST_CASE("registry client: content that is not what its digest says") {
   LayerDescriptor huge = layer_of("hello");
   huge.size = kLayerBytesMax + 1;
   auto refused = run_until_done(registry.loop, client.content(huge, Deadline::never(), {}));
-  CHECK(refused.error().message() == "size of layer (134217729) exceeded the limit (134217728)");
+  CHECK(refused.error().message() == "size of layer (33554433) exceeded the limit (33554432)");
 }
 
 TEST_CASE("registry client: plain HTTP on the machine itself, and nowhere else") {
