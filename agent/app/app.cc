@@ -48,9 +48,11 @@ class App {
   Result<void> serve();
   // After build() failed: ends what it had started.
   void give_up();
-  void log_stopped() const {
-    if (catalog_) catalog_->log_unloading();
+  // The last step, whatever came before.
+  void unload_plugins() {
+    if (catalog_) runtime::run_until_done(loop_, catalog_->unload());
   }
+  bool asked_to_stop() const { return stop_.stop_requested(); }
 
  private:
   Result<void> prepare_process();
@@ -104,6 +106,7 @@ class App {
   std::unique_ptr<Endpoint> endpoint_;
   std::optional<AdminSide> admin_;
   std::optional<Life> life_;
+  std::optional<rlim_t> open_files_soft_;  // as it was before it was raised
   runtime::TaskGroup reconfiguring_{loop_};
   bool reconfigure_again_ = false;
   bool ready_ = false;
@@ -111,7 +114,7 @@ class App {
 
 Result<void> App::prepare_process() {
   runtime::limit_heap_arenas();
-  runtime::raise_descriptor_limit();  // each open stream holds two
+  open_files_soft_ = runtime::raise_descriptor_limit();  // each open stream holds two
   runtime::reserve_descriptors(runtime::kDescriptorsReserved);
   if (!config_.socket_path.empty()) {
     STEEPLE_CHECK(prepare_socket_directory(config_.socket_path, "spire agent UDS", log_));
@@ -250,7 +253,9 @@ Result<void> App::build() {
   STEEPLE_CHECK(choose_engine());
   workers_.emplace(loop_, kWorkerThreads, kWorkerQueueMax);
   http_.emplace(loop_, *workers_);
-  STEEPLE_TRY(catalog, Catalog::load(config_, {loop_, *workers_, names_, {}}, log_, stop_.token()));
+  const ExternalPluginParts external{telemetry_->metrics(), open_files_soft_};
+  STEEPLE_TRY(catalog, runtime::run_until_done(loop_, Catalog::load(config_, {loop_, *workers_, names_, {}}, external,
+                                                                    stop_.token(), log_)));
   catalog_.emplace(std::move(catalog));
   STEEPLE_TRY(storage, Storage::open(config_.data_dir, log_));
   storage_ = std::move(storage);
@@ -355,8 +360,8 @@ int run_agent(AgentConfig config) {
   Result<void> built = app.build();
   if (!built) app.give_up();
   Result<void> ended = built ? app.serve() : std::move(built);
-  app.log_stopped();
-  if (!ended) {
+  app.unload_plugins();
+  if (!ended && !app.asked_to_stop()) {
     log.error("Agent crashed", {{"error", ended.error()}});
     return 1;
   }

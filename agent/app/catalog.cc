@@ -5,9 +5,10 @@
 #include "agent/config/expand_env.h"
 #include "agent/keys/disk_key_manager.h"
 #include "agent/keys/memory_key_manager.h"
+#include "agent/plugin/external_attestor.h"
 #include "attestation/node/table.h"
+#include "runtime/core/go_text.h"
 #include "runtime/os/file.h"
-#include "runtime/task/blocking.h"
 #include "runtime/tls/encoding.h"
 
 namespace steeple::agent {
@@ -25,7 +26,7 @@ constexpr std::size_t kPluginDataBytesMax = 1u << 20;
 constexpr std::chrono::seconds kPreparationTime{60};  // of an attestor
 
 LogFields fields_of(const PluginConfig& plugin) {
-  return {{"external", false}, {"plugin_name", plugin.name}, {"plugin_type", plugin.type}};
+  return {{"external", plugin.external()}, {"plugin_name", plugin.name}, {"plugin_type", plugin.type}};
 }
 
 // A plugin's own complaint as the host logs it and passes it on. `status`: the gRPC status that SPIRE's plugin gives.
@@ -130,47 +131,93 @@ Result<attestation::WorkloadAttestorConfig> workload_attestor_config(const Plugi
 
 }  // namespace
 
-Result<Catalog> Catalog::load(AgentConfig& config, const attestation::WorkloadAttestorParts& parts,
-                              const runtime::Logger& log, StopToken stop) {
+Task<Result<Catalog>> Catalog::load(AgentConfig& config, const attestation::WorkloadAttestorParts& parts,
+                                    const ExternalPluginParts& external, StopToken stop, const runtime::Logger& log) {
   Catalog catalog;
   catalog.root_ = log;
   catalog.log_ = log.with_subsystem("catalog");
-  STEEPLE_CHECK(check_plugins(config.plugins, catalog.log_));
-  if (Result<void> loaded = catalog.load_all(config, parts, stop); !loaded) {
-    catalog.log_plugins_unloading();
-    return std::move(loaded.error());
-  }
-  return catalog;
+  STEEPLE_CO_CHECK(check_plugins(config.plugins, log));
+  Result<void> loaded = co_await catalog.load_all(config, parts, external, stop);
+  if (loaded) co_return std::move(catalog);
+  co_await catalog.unload_plugins();
+  co_return std::move(loaded.error());
 }
 
-Result<void> Catalog::load_all(AgentConfig& config, const attestation::WorkloadAttestorParts& parts, StopToken stop) {
+Task<Result<void>> Catalog::load_all(AgentConfig& config, const attestation::WorkloadAttestorParts& parts,
+                                     const ExternalPluginParts& external, StopToken stop) {
   for (const PluginConfig& plugin : config.plugins.all()) {
     LogFields fields = fields_of(plugin);
     if (!plugin.enabled) {
       log_.debug("Not loading plugin; disabled", fields);
       continue;
     }
-    loaded_.push_back(Loaded{&plugin, hash_of_data_file(plugin)});
-    STEEPLE_CHECK(make(plugin, config, parts, stop));
-    if (is_configured(plugin)) {
-      LogFields configured = fields;
-      configured.emplace_back("reconfigurable", plugin.data_file.has_value());
-      if (plugin.data_file) configured.emplace_back("hash", loaded_.back().hash);
-      log_.info("Configured plugin", std::move(configured));
+    if (plugin.external()) {
+      STEEPLE_CO_CHECK(co_await load_external(plugin, config.trust_domain, parts.loop, external, stop));
+    } else {
+      loaded_.push_back(Loaded{&plugin, hash_of_data_file(plugin), nullptr});
+      STEEPLE_CO_CHECK(co_await make(plugin, config, parts, stop));
+      if (is_configured(plugin)) log_configured(loaded_.back());
     }
     log_.info("Plugin loaded", std::move(fields));
   }
-  return {};
+  co_return Result<void>();
 }
 
-Result<void> Catalog::make(const PluginConfig& plugin, AgentConfig& config,
-                           const attestation::WorkloadAttestorParts& parts, StopToken stop) {
-  if (plugin.type == "NodeAttestor") return make_node_attestor(plugin, config);
-  if (plugin.type == "WorkloadAttestor") {
-    STEEPLE_TRY(attestor, runtime::run_until_done(parts.loop, make_workload_attestor(plugin, parts, log_, stop)));
-    workload_attestors_.push_back(std::move(attestor));
-    return {};
+void Catalog::log_configured(const Loaded& loaded) const {
+  LogFields fields = fields_of(*loaded.config);
+  fields.emplace_back("reconfigurable", loaded.config->data_file.has_value());
+  if (loaded.config->data_file) fields.emplace_back("hash", loaded.hash);
+  log_.info("Configured plugin", std::move(fields));
+}
+
+Task<Result<void>> Catalog::load_external(const PluginConfig& plugin, const TrustDomain& trust_domain,
+                                          runtime::Loop& loop, const ExternalPluginParts& parts, StopToken stop) {
+  const runtime::Logger log = log_.with(fields_of(plugin));
+  const auto failed = [&](std::string_view doing, const Error& error) {
+    log.error(fmt::format("Failed to {} plugin", doing), {{"error", error}});
+    return error.with_context(fmt::format("failed to {} plugin {}", doing, runtime::go_quote(plugin.name)));
+  };
+  ExternalPluginOptions options{plugin.type,     plugin.name,         plugin.command,       plugin.arguments,
+                                plugin.checksum, trust_domain.name(), parts.open_files_soft};
+  auto external = std::make_unique<ExternalPlugin>(loop, parts.metrics, std::move(options), log);
+  if (Result<void> started = co_await external->load(stop); !started) {
+    co_await external->unload();
+    co_return failed("load", started.error());
   }
+  loaded_.push_back(Loaded{&plugin, {}, std::move(external)});
+  Loaded& loaded = loaded_.back();
+  if (Result<void> bound = loaded.external->bind(kWorkloadAttestorService); !bound) {
+    co_return failed("bind", bound.error());
+  }
+  if (Result<void> configured = co_await configure_external(loaded, stop); !configured) {
+    co_return failed("configure", configured.error());
+  }
+  workload_attestors_.push_back(std::make_unique<ExternalAttestor>(*loaded.external));
+  co_return Result<void>();
+}
+
+Task<Result<void>> Catalog::configure_external(Loaded& loaded, StopToken stop) {
+  if (!loaded.external->configurable()) {
+    if (!loaded.config->has_data()) co_return Result<void>();
+    co_return Error(ErrorCode::kInvalidArgument, "no supported configuration interface found");
+  }
+  STEEPLE_CO_TRY(text, loaded.config->data_text());
+  loaded.hash = hash_of(text);
+  STEEPLE_CO_CHECK(co_await loaded.external->configure(std::move(text), stop));
+  log_configured(loaded);
+  co_return Result<void>();
+}
+
+Task<Result<void>> Catalog::make(const PluginConfig& plugin, AgentConfig& config,
+                                 const attestation::WorkloadAttestorParts& parts, StopToken stop) {
+  if (plugin.type == "NodeAttestor") co_return make_node_attestor(plugin, config);
+  if (plugin.type == "KeyManager") co_return make_key_manager(plugin);
+  STEEPLE_CO_TRY(attestor, co_await make_workload_attestor(plugin, parts, log_, stop));
+  workload_attestors_.push_back(std::move(attestor));
+  co_return Result<void>();
+}
+
+Result<void> Catalog::make_key_manager(const PluginConfig& plugin) {
   if (plugin.name == "memory") {
     keys_ = std::make_unique<MemoryKeyManager>();
     return {};
@@ -226,20 +273,15 @@ Task<void> Catalog::reconfigure(StopToken stop) {
 
 Task<void> Catalog::reconfigure_one(Loaded& loaded, StopToken stop) {
   const runtime::Logger log = log_.with(fields_of(*loaded.config));
-  auto text = runtime::read_file(*loaded.config->data_file, kPluginDataBytesMax);
-  if (!text) {
-    log.error("Failed to reconfigure plugin", {{"error", "failed to load plugin data: " + text.error().message()}});
-    co_return;
-  }
+  Result<std::string> text = loaded.config->data_text();
+  if (!text) co_return log.error("Failed to reconfigure plugin", {{"error", text.error()}});
   std::string hash = hash_of(*text);
   if (hash == loaded.hash) {
-    log.info("Plugin not reconfigured since the config is unchanged", {{"hash", hash}});
-    co_return;
+    co_return log.info("Plugin not reconfigured since the config is unchanged", {{"hash", hash}});
   }
-  if (Result<void> replaced = co_await replace(*loaded.config, stop); !replaced) {
-    log.error("Failed to reconfigure plugin", {{"error", replaced.error()}});
-    co_return;
-  }
+  Result<void> changed = loaded.external ? co_await loaded.external->configure(std::move(*text), stop)
+                                         : co_await replace(*loaded.config, stop);
+  if (!changed) co_return log.error("Failed to reconfigure plugin", {{"error", changed.error()}});
   log.info("Plugin reconfigured", {{"new_hash", hash}, {"old_hash", loaded.hash}});
   loaded.hash = std::move(hash);
 }
@@ -260,17 +302,21 @@ Task<Result<void>> Catalog::replace(const PluginConfig& plugin, StopToken stop) 
   co_return Error(attestor.error().code(), std::move(why));
 }
 
-void Catalog::log_unloading() const {
+Task<void> Catalog::unload() {
   log_.debug("Closing catalog");
-  log_plugins_unloading();
+  co_await unload_plugins();
   log_.info("Catalog closed");
 }
 
-void Catalog::log_plugins_unloading() const {
+Task<void> Catalog::unload_plugins() {
   for (auto loaded = loaded_.rbegin(); loaded != loaded_.rend(); ++loaded) {
     const LogFields fields = fields_of(*loaded->config);
     log_.debug("Unloading plugin", fields);
-    log_.debug("Plugin deinitialized", fields);
+    if (loaded->external) {
+      co_await loaded->external->unload();
+    } else {
+      log_.debug("Plugin deinitialized", fields);
+    }
     log_.info("Plugin unloaded", fields);
   }
 }

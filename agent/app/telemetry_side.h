@@ -29,6 +29,7 @@ class TelemetrySide {
   TelemetrySide(runtime::Loop& loop, const runtime::Clock& clock, const AgentConfig& config,
                 std::shared_ptr<runtime::TlsServerContext> tls, const runtime::Logger& log);
 
+  runtime::Metrics& metrics() { return telemetry_.metrics(); }
   runtime::grpc::CallObserver* calls() { return telemetry_.calls(); }
   void engine_chosen(std::string_view backend);
   // The same manager, counted. It outlives this object's use.

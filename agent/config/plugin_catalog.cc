@@ -74,7 +74,8 @@ Result<void> refuse_missing(const PluginConfig& plugin) {
       return Error(ErrorCode::kInvalidArgument,
                    "the built-in join_token node attestor cannot be overridden by an external plugin");
     }
-    return refuse("external plugins (plugin_cmd) are");
+    if (plugin.type == "WorkloadAttestor") return {};
+    return refuse(fmt::format("external {} plugins are", plugin.type));
   }
   const KnownPlugin* known = find_known(plugin);
   if (known && !known->here) return refuse(fmt::format("{} \"{}\" is", plugin.type, plugin.name));
@@ -93,6 +94,7 @@ Result<void> check_plugin(const PluginConfig& plugin, const Logger& log) {
     return {};
   }
   STEEPLE_CHECK(refuse_missing(plugin));
+  if (!plugin.command.empty()) return {};
   const KnownPlugin* known = find_known(plugin);
   if (!known) {
     const Error error(ErrorCode::kNotFound,

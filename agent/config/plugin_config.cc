@@ -6,7 +6,9 @@
 #include <algorithm>
 
 #include "agent/config/hcl/parser.h"
+#include "agent/config/hcl/printer.h"
 #include "runtime/core/go_text.h"
+#include "runtime/os/file.h"
 
 namespace steeple::agent {
 namespace {
@@ -85,6 +87,13 @@ bool PluginConfig::has_data() const {
   const Node* literal = data.view->literal();
   const bool json_null = literal && literal->literal.json && literal->literal.text == "null";
   return !json_null;
+}
+
+Result<std::string> PluginConfig::data_text() const {
+  if (data_file) {
+    return runtime::with_context(runtime::read_file(*data_file, hcl::kTextSizeMax), "failed to load plugin data");
+  }
+  return has_data() ? hcl::print(*data.view) : std::string();
 }
 
 std::vector<const PluginConfig*> PluginConfigs::enabled_of(std::string_view type) const {

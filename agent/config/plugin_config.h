@@ -33,6 +33,9 @@ struct PluginConfig {
   std::optional<std::string> data_file;
 
   bool has_data() const;  // data, or a file that may hold some
+  bool external() const { return !command.empty(); }
+  // What an external plugin is given: its data as HCL, or its file as it is.
+  runtime::Result<std::string> data_text() const;
 };
 
 class PluginConfigs {
@@ -50,8 +53,8 @@ runtime::Result<PluginConfigs> read_plugins(std::shared_ptr<const hcl::Document>
                                             hcl::ReadNotes* notes);
 
 // What SPIRE checks when it loads plugins, in its order: known types and names, how many of each type, and that plugins
-// without keys got none. Plugins of SPIRE that Steeple does not have, and external ones, are refused by name.
-// Logs what SPIRE's catalog logs.
+// without keys got none. Plugins of SPIRE that Steeple does not have, and external ones of a type that has none here,
+// are refused by name. Logs what SPIRE's catalog logs.
 runtime::Result<void> check_plugins(const PluginConfigs& plugins, const runtime::Logger& log);
 
 // The refusals alone, for `validate`: enabled plugins that SPIRE has and Steeple has not.

@@ -1,7 +1,8 @@
 // A workload attestor says what it can find out about a process: selectors of its own type (attestation 0, 2). Called
 // at the start of each RPC with a handle that pins the process; nothing is remembered between calls unless the
 // attestor's page says so. I/O thread only. Errors carry the code and the bare text that the real plugin answers with;
-// the engine puts "workloadattestor(NAME): " before it. One that fails gives no selectors at all.
+// the engine puts "workloadattestor(NAME): " before it. An attestor that is a plugin of its own process gives the whole
+// text, "rpc error: code = C desc = ...". One that fails gives no selectors at all.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "runtime/core/go_text.h"
@@ -51,7 +53,24 @@ std::string_view plugin_code(ErrorCode code) {
   }
 }
 
+constexpr std::string_view kRpcError = "rpc error: code = ";
+
+// The code of an error that is a whole text already; empty: it is not.
+std::string_view code_in_text(const Error& error) {
+  static constexpr std::string_view kCodes[] = {
+      "Canceled",         "Unknown",           "InvalidArgument",    "DeadlineExceeded", "NotFound",   "AlreadyExists",
+      "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted",          "OutOfRange", "Unimplemented",
+      "Internal",         "Unavailable",       "DataLoss",           "Unauthenticated"};
+  std::string_view text = error.message();
+  if (!text.starts_with(kRpcError)) return {};
+  text.remove_prefix(kRpcError.size());
+  text = text.substr(0, text.find(' '));
+  const auto* code = std::find(std::begin(kCodes), std::end(kCodes), text);
+  return code == std::end(kCodes) ? std::string_view() : *code;
+}
+
 Error as_plugin_error(std::string_view name, const Error& error) {
+  if (!code_in_text(error).empty()) return error;
   return Error(error.code(), fmt::format("rpc error: code = {} desc = workloadattestor({}): {}",
                                          plugin_code(error.code()), name, error.message()));
 }
@@ -67,7 +86,10 @@ std::optional<Error> context_error(const runtime::Loop& loop, Deadline deadline,
 void tell_attestor(const AttestationEvents& events, std::string_view name, const Result<Selectors>& answer,
                    runtime::SteadyTime began) {
   if (!events.attestor) return;
-  events.attestor(name, answer ? "OK" : plugin_code(answer.error().code()), std::chrono::steady_clock::now() - began);
+  std::string_view status = "OK";
+  if (!answer) status = code_in_text(answer.error());
+  if (status.empty()) status = plugin_code(answer.error().code());
+  events.attestor(name, status, std::chrono::steady_clock::now() - began);
 }
 
 std::string failed_text(std::string_view name) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
 #include <ctime>
 #include <iterator>
 
@@ -160,6 +162,17 @@ std::string rfc3339_nano(WallTime time) {
 std::string go_time(WallTime time) {
   WholeTime split = split_utc(time);
   return date_and_time(split.parts, ' ') + go_fraction(split.nanoseconds) + " +0000 UTC";
+}
+
+std::string go_number(double value, double small, double large) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value < 0 ? "-Inf" : "+Inf";
+  double size = std::fabs(value);
+  bool plain = value == 0 || (size >= small && size < large);
+  char buffer[400];
+  auto end = std::to_chars(buffer, buffer + sizeof buffer, value,
+                           plain ? std::chars_format::fixed : std::chars_format::scientific);
+  return std::string(buffer, end.ptr);
 }
 
 }  // namespace steeple::runtime

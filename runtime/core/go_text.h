@@ -19,6 +19,8 @@ std::string rfc3339_nano(WallTime time);                // UTC, up to 9 fraction
 std::size_t utf8_sequence_size(std::string_view text);  // of the first character; 0 when its bytes are not UTF-8
 std::string go_fraction(long nanoseconds);              // ".5": what follows the seconds of a time; empty for 0
 std::string go_time(WallTime time);                     // "2026-01-02 03:04:05 +0000 UTC"
+// The shortest form that reads back the same; `small` and `large` bound the decimals without an exponent.
+std::string go_number(double value, double small, double large);
 std::string go_quoted_list(const std::vector<std::string>& items);  // %q of a []string: ["a" "b"]
 
 }  // namespace steeple::runtime

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <ctime>
 #include <iterator>
@@ -52,18 +51,6 @@ std::string time_in_text(WallTime time) {
   return out + go_fraction(local.nanoseconds) + " " + offset(local.parts, "") + " " + zone;
 }
 
-// Go's shortest form that reads back the same; `small` and `large` bound the decimals without an exponent.
-std::string number(double value, double small, double large) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value < 0 ? "-Inf" : "+Inf";
-  double size = std::fabs(value);
-  bool plain = value == 0 || (size >= small && size < large);
-  char buffer[400];
-  auto end = std::to_chars(buffer, buffer + sizeof buffer, value,
-                           plain ? std::chars_format::fixed : std::chars_format::scientific);
-  return std::string(buffer, end.ptr);
-}
-
 std::string list_in_text(const std::vector<std::string>& list) {
   std::string out = "[";
   for (const std::string& item : list) {
@@ -77,7 +64,7 @@ struct TextForm {
   std::string operator()(const std::string& text) const { return text; }
   std::string operator()(std::int64_t n) const { return std::to_string(n); }
   std::string operator()(std::uint64_t n) const { return std::to_string(n); }
-  std::string operator()(double n) const { return number(n, 1e-4, 1e21); }
+  std::string operator()(double n) const { return go_number(n, 1e-4, 1e6); }
   std::string operator()(bool flag) const { return flag ? "true" : "false"; }
   std::string operator()(std::chrono::nanoseconds duration) const { return go_duration(duration); }
   std::string operator()(WallTime time) const { return time_in_text(time); }
@@ -89,7 +76,7 @@ struct JsonForm {
   std::string operator()(const std::string& text) const { return json_string(text); }
   std::string operator()(std::int64_t n) const { return std::to_string(n); }
   std::string operator()(std::uint64_t n) const { return std::to_string(n); }
-  std::string operator()(double n) const { return std::isfinite(n) ? number(n, 1e-6, 1e21) : "null"; }
+  std::string operator()(double n) const { return std::isfinite(n) ? go_number(n, 1e-6, 1e21) : "null"; }
   std::string operator()(bool flag) const { return flag ? "true" : "false"; }
   std::string operator()(std::chrono::nanoseconds duration) const { return std::to_string(duration.count()); }
   std::string operator()(WallTime time) const { return json_string(stamp(time, true)); }

@@ -5,16 +5,18 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/os/file_descriptor.h"
 
 namespace steeple::runtime {
 
-void raise_descriptor_limit() {
+std::optional<rlim_t> raise_descriptor_limit() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return std::nullopt;
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
   ::setrlimit(RLIMIT_NOFILE, &limit);
+  return before;
 }
 
 // The kernel makes the table large enough for the number that is asked for. Where that fails the table grows later.

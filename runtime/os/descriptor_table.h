@@ -4,12 +4,15 @@
 
 #include <sys/resource.h>
 
+#include <optional>
+
 namespace steeple::runtime {
 
 inline constexpr unsigned kDescriptorsReserved = 16'384;  // 128 KiB of kernel memory
 inline constexpr rlim_t kDescriptorsKeptBack = 64;        // at most a quarter of the limit
 
-void raise_descriptor_limit();  // to the hard limit
+// To the hard limit; gives what it was, if that was less.
+std::optional<rlim_t> raise_descriptor_limit();
 
 // Makes room for `count` descriptors, or for as many as the limit allows. To be called while there is one thread: the
 // table of a process with threads grows only after an RCU grace period, some ten milliseconds for which the thread that

@@ -198,8 +198,8 @@ const Refusal kRefusals[] = {
     {"broker\"?[ :]\\{", "agent.experimental.broker is"},
     {"feature_flags", "agent.experimental.feature_flags is"},
     {"M3", "telemetry.M3 is"},
-    {"NodeAttestor \"ext\"", "failed to load plugin \"ext\": external plugins (plugin_cmd) are"},
-    {"\"plugin_cmd\":", "failed to load plugin \"x\": external plugins (plugin_cmd) are"},
+    {"NodeAttestor \"ext\"", "failed to load plugin \"ext\": external NodeAttestor plugins are"},
+    {"\"plugin_cmd\":", "failed to load plugin \"x\": external NodeAttestor plugins are"},
 };
 
 // Configurations that SPIRE refuses and Steeple takes, and places where Steeple says more.

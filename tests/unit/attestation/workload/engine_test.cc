@@ -110,6 +110,20 @@ TEST_CASE("WorkloadEngine fails when its only attestor fails, with upstream's te
   CHECK_FALSE(world.logged("Failed to collect all selectors"));
 }
 
+TEST_CASE("An error that is a whole text already is passed on as it is, and counted by its own code") {
+  World world;
+  const std::string text = "rpc error: code = Unknown desc = workloadattestor(ext): plain";
+  world.add("ext", broken(text));
+  std::string status;
+  AttestationEvents events;
+  events.attestor = [&](std::string_view, std::string_view code, std::chrono::nanoseconds) { status = code; };
+  world.engine().on_events(std::move(events));
+  Result<Selectors> selectors = world.attest();
+  REQUIRE_FALSE(selectors);
+  CHECK(selectors.error().message() == "workload attestor \"ext\" failed: " + text);
+  CHECK(status == "Unknown");
+}
+
 TEST_CASE("WorkloadEngine merges what all attestors find") {
   World world;
   world.add("unix", found("unix", "uid:1"));
