@@ -104,7 +104,8 @@ LogRendered render_selectors(const Selectors& selectors) {
   for (const Selector& selector : selectors) {
     if (text.size() > 1) text += ' ';
     if (json.size() > 1) json += ',';
-    text += "type:" + runtime::go_quote(selector.type()) + " value:" + runtime::go_quote(selector.value());
+    text +=
+        "type:" + runtime::prototext_quote(selector.type()) + " value:" + runtime::prototext_quote(selector.value());
     json += "{\"type\":" + runtime::json_string(selector.type()) +
             ",\"value\":" + runtime::json_string(selector.value()) + "}";
   }

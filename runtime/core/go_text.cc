@@ -143,6 +143,28 @@ std::string go_quote(std::string_view text) {
   return out;
 }
 
+std::string prototext_quote(std::string_view text) {
+  std::string out = "\"";
+  while (!text.empty()) {
+    const Rune rune = next_rune(text);
+    const auto byte = static_cast<unsigned char>(text.front());
+    if (text.front() == '"' || text.front() == '\\') {
+      out += '\\';
+      out += text.front();
+    } else if (text.front() == '\n' || text.front() == '\r' || text.front() == '\t') {
+      append_escaped(out, rune, byte);
+    } else if (byte < ' ' || byte == 0x7f) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else if (rune.value >= 0x80 && rune.value < 0xa0) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(rune.value));
+    } else {
+      out.append(text.substr(0, rune.size));
+    }
+    text.remove_prefix(rune.size);
+  }
+  return out + '"';
+}
+
 std::string go_quoted_list(const std::vector<std::string>& items) {
   std::string out = "[";
   for (const std::string& item : items) {

@@ -11,7 +11,8 @@
 
 namespace steeple::runtime {
 
-std::string go_quote(std::string_view text);  // fmt %q: double quotes, Go escapes, printable Unicode kept
+std::string go_quote(std::string_view text);         // fmt %q: double quotes, Go escapes, printable Unicode kept
+std::string prototext_quote(std::string_view text);  // a string in the text form of Go's protobuf messages
 std::string go_duration(std::chrono::nanoseconds duration);  // time.Duration.String: "1.5µs", "1m3.5s", "0s"
 Result<std::chrono::nanoseconds> parse_go_duration(std::string_view text);  // time.ParseDuration with its error texts
 std::string rfc3339(WallTime time);                                         // UTC, whole seconds: 2026-01-02T03:04:05Z

@@ -54,6 +54,7 @@ Result<HttpResponse> HttpClient::perform(Transfer& transfer) {
     ended = true;
     code = message->data.result;
   }
+  const std::optional<Error> failed = code != CURLE_OK ? std::optional(transfer.error_of(code)) : std::nullopt;
   curl().multi_remove_handle(multi, easy);
   curl().easy_reset(easy);  // nothing in it points to this transfer any more
   if (transfer.refused) return std::move(*transfer.refused);
@@ -61,8 +62,8 @@ Result<HttpResponse> HttpClient::perform(Transfer& transfer) {
     return transfer.error(ErrorCode::kLimit,
                           fmt::format("answer is larger than {} bytes", transfer.request.body_size_max));
   }
-  if (!ended) return transfer.error(ErrorCode::kDeadline, "deadline exceeded");
-  if (code != CURLE_OK && !transfer.cut) return transfer.error_of(code);
+  if (!ended) return transfer.error(ErrorCode::kDeadline, "context deadline exceeded");
+  if (failed && !transfer.cut) return *failed;
   return std::move(transfer.response);
 }
 

@@ -60,8 +60,9 @@ struct HttpRequest {
   bool use_proxy = true;
   bool follow_redirects = true;
   bool keep_headers = false;
-  std::chrono::milliseconds connect_timeout{0};  // 0: only the deadline counts
-  std::size_t body_size_max = kHttpBodyMaxDefault;
+  std::chrono::milliseconds connect_timeout{0};     // 0: only the deadline counts
+  std::size_t body_size_max = kHttpBodyMaxDefault;  // unpacked
+  bool accept_gzip = false;                         // says so, and unpacks an answer that is packed
   HttpBodySink sink;  // when set, gets the body of a 200 answer instead of HttpResponse::body
 };
 
@@ -75,9 +76,9 @@ struct HttpResponse {
   std::vector<std::string> header(std::string_view name) const;  // name in lower case; in order
 };
 
-// Any complete answer is a value, whatever its status. kDeadline, kCancelled, kLimit (body too large), kUnavailable
-// (connection), kTls (certificate; with a verifier, its own code), kInvalidArgument (the URL, a client certificate that
-// cannot be used).
+// Any complete answer is a value, whatever its status. The usual failures have Go's words: "connection refused", "EOF".
+// kDeadline, kCancelled, kLimit (body too large), kUnavailable (connection), kTls (certificate; with a verifier, its
+// own code), kInvalidArgument (the URL, a client certificate that cannot be used).
 class HttpClient {
  public:
   HttpClient(Loop& loop, WorkerPool& workers);

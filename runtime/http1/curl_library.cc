@@ -19,7 +19,8 @@ bool find(void* library, const char* name, Function& out) {
 bool find_all(void* library, CurlLibrary& out) {
   return find(library, "curl_global_init", out.global_init) && find(library, "curl_easy_init", out.easy_init) &&
          find(library, "curl_easy_cleanup", out.easy_cleanup) && find(library, "curl_easy_setopt", out.easy_setopt) &&
-         find(library, "curl_easy_reset", out.easy_reset) && find(library, "curl_easy_strerror", out.easy_strerror) &&
+         find(library, "curl_easy_reset", out.easy_reset) && find(library, "curl_easy_getinfo", out.easy_getinfo) &&
+         find(library, "curl_easy_strerror", out.easy_strerror) &&
          find(library, "curl_slist_append", out.slist_append) &&
          find(library, "curl_slist_free_all", out.slist_free_all) && find(library, "curl_multi_init", out.multi_init) &&
          find(library, "curl_multi_cleanup", out.multi_cleanup) &&

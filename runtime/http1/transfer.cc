@@ -8,6 +8,8 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "runtime/os/file.h"
+
 namespace steeple::runtime {
 namespace {
 
@@ -219,6 +221,7 @@ Result<void> HttpClient::Transfer::set_options() {
   const char* schemes = local || request.plain_http ? "http" : "https";
   curl().easy_setopt(easy, CURLOPT_PROTOCOLS_STR, schemes);
   curl().easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, schemes);
+  if (request.accept_gzip) curl().easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
   if (local) curl().easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
   if (local || !request.use_proxy) curl().easy_setopt(easy, CURLOPT_NOPROXY, "*");
   if (request.connect_timeout.count() > 0) {
@@ -253,8 +256,54 @@ Error HttpClient::Transfer::error_of(CURLcode code) const {
     default:
       break;
   }
-  std::string text = error_text[0] != '\0' ? error_text : curl().easy_strerror(code);
-  return error(kind, text);
+  return error(kind, text_of(code));
+}
+
+std::string HttpClient::Transfer::text_of(CURLcode code) const {
+  const bool began = response.status_code != 0;
+  if (code == CURLE_COULDNT_CONNECT) {
+    if (std::string text = dial_text(); !text.empty()) return text;
+  }
+  if (code == CURLE_PEER_FAILED_VERIFICATION) {
+    if (std::string text = verification_text(); !text.empty()) return text;
+  }
+  if (code == CURLE_PARTIAL_FILE || (code == CURLE_GOT_NOTHING && began)) return "unexpected EOF";
+  if (code == CURLE_GOT_NOTHING) return "EOF";
+  return error_text[0] != '\0' ? error_text : curl().easy_strerror(code);
+}
+
+// Empty for what the library's own text says better.
+std::string HttpClient::Transfer::verification_text() const {
+  long result = X509_V_OK;
+  if (curl().easy_getinfo(handles->easy.get(), CURLINFO_SSL_VERIFYRESULT, &result) != CURLE_OK) return {};
+  const bool whole = !handles->tls || handles->tls->verify == HttpVerify::kFull;
+  const std::string_view before = whole ? "tls: failed to verify certificate: " : "";
+  switch (result) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+      return fmt::format("{}x509: certificate signed by unknown authority", before);
+    case X509_V_ERR_INVALID_PURPOSE:
+      return fmt::format("{}x509: certificate specifies an incompatible key usage", before);
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return fmt::format("{}x509: certificate has expired or is not yet valid", before);
+    default:
+      return {};
+  }
+}
+
+// "dial tcp 127.0.0.1:10250: connect: connection refused"; empty when the system did not say why.
+std::string HttpClient::Transfer::dial_text() const {
+  long reason = 0;
+  if (curl().easy_getinfo(handles->easy.get(), CURLINFO_OS_ERRNO, &reason) != CURLE_OK || reason == 0) return {};
+  const std::string why = go_errno_text(static_cast<int>(reason));
+  if (!request.unix_socket.empty()) return fmt::format("dial unix {}: connect: {}", request.unix_socket, why);
+  std::string_view place = request.url;
+  place.remove_prefix(std::min(place.find("://") + 3, place.size()));
+  return fmt::format("dial tcp {}: connect: {}", place.substr(0, place.find('/')), why);
 }
 
 Error HttpClient::Transfer::error(ErrorCode code, std::string_view text) const {

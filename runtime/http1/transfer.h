@@ -51,6 +51,9 @@ struct HttpClient::Transfer {
   Error error(ErrorCode code, std::string_view text) const;  // "Get "URL": TEXT", as Go words it
 
  private:
+  std::string text_of(CURLcode code) const;
+  std::string dial_text() const;
+  std::string verification_text() const;
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* transfer);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* transfer);
   void take_header(std::string_view line);

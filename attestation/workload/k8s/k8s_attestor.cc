@@ -34,13 +34,13 @@ std::unique_ptr<NamespaceLabels> make_namespace_labels(const K8sConfig& config, 
 }  // namespace
 
 Result<std::unique_ptr<WorkloadAttestor>> K8sAttestor::make(K8sConfig config, runtime::Loop& loop, const Logger& log) {
+  LocateContainer locate = make_container_locator(config, log);
   auto kubelet = std::make_unique<KubeletClient>(loop, config.kubelet, log);
   if (!config.disable_kubelet_client) {
     if (Result<void> loaded = kubelet->load(); !loaded) {
       return Error(ErrorCode::kInvalidArgument, loaded.error().message());
     }
   }
-  LocateContainer locate = make_container_locator(config, log);
   auto labels = make_namespace_labels(config, loop, log);
   std::unique_ptr<ImageTrust> images;
   if (config.sigstore) images = std::make_unique<SigstoreImages>(config.sigstore, config.environment, loop, log);
@@ -117,7 +117,12 @@ void K8sAttestor::log_retry(const Logger& log, const Error* fetch_error) const {
 }
 
 Task<Result<Selectors>> K8sAttestor::find(ContainerIds query, Deadline deadline, StopToken stop) {
-  STEEPLE_CO_TRY(pod, co_await find_pod(query, deadline, stop));
+  Result<PodMatch> found = co_await find_pod(query, deadline, stop);
+  if (!found && found.error().code() == ErrorCode::kInternal) {
+    log_.warning("Two pods found with same container Id",
+                 {{"pod_uid", query.pod_uid}, {"container_id", query.container_id}});
+  }
+  STEEPLE_CO_TRY(pod, std::move(found));
   if (labels_) STEEPLE_CO_CHECK(co_await add_namespace_labels(pod, deadline, stop));
   if (images_ && pod.image) STEEPLE_CO_CHECK(co_await add_image_selectors(pod, deadline, stop));
   co_return std::move(pod.selectors);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "runtime/core/go_text.h"
 #include "runtime/os/file.h"
 #include "runtime/tls/key_pair_pem.h"
@@ -32,6 +34,11 @@ std::string trimmed(std::string_view text) {
 
 Result<std::string> load_file(const std::string& path, std::string_view what) {
   return runtime::with_context(runtime::read_file(path, kCredentialBytesMax), fmt::format("unable to load {}", what));
+}
+
+bool may_stand_in_header(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte >= ' ' && byte != 0x7f) || c == '\t';
 }
 
 Result<void> check_authorities(const std::string& pem) {
@@ -88,23 +95,29 @@ std::string KubeletClient::url() const {
   return fmt::format("https://{}:{}/pods", host, config_.secure_port);
 }
 
+// The files first, then what is in them: a missing token goes before an authority that is none.
 Result<KubeletClient::Credentials> KubeletClient::read_credentials() const {
   Credentials credentials;
   if (config_.read_only_port > 0) return credentials;
   if (!config_.skip_verification) {
     STEEPLE_TRY(authorities, load_file(config_.ca_path, "kubelet CA"));
-    STEEPLE_CHECK(check_authorities(authorities));
     credentials.ca_pem = std::move(authorities);
   }
-  if (config_.anonymous) return credentials;
+  if (!config_.anonymous) STEEPLE_CHECK(read_own_credentials(credentials));
+  if (!config_.skip_verification) STEEPLE_CHECK(check_authorities(credentials.ca_pem));
+  if (credentials.certificate_pem.empty() && credentials.private_key_pem.view().empty()) return credentials;
+  STEEPLE_CHECK(check_key_pair(credentials.certificate_pem, credentials.private_key_pem.view()));
+  return credentials;
+}
+
+Result<void> KubeletClient::read_own_credentials(Credentials& credentials) const {
   if (!config_.certificate_path.empty() && !config_.private_key_path.empty()) {
     STEEPLE_TRY(certificate, load_file(config_.certificate_path, "certificate"));
     STEEPLE_TRY(key, load_file(config_.private_key_path, "private key"));
     credentials.private_key_pem = runtime::SecretBytes(runtime::as_bytes(key));
     runtime::wipe_memory(key.data(), key.size());
-    STEEPLE_CHECK(check_key_pair(certificate, credentials.private_key_pem.view()));
     credentials.certificate_pem = std::move(certificate);
-    return credentials;
+    return {};
   }
   if (!config_.certificate_path.empty()) {
     return Error(ErrorCode::kInvalidArgument, "the private key path is required with the certificate path");
@@ -114,7 +127,7 @@ Result<KubeletClient::Credentials> KubeletClient::read_credentials() const {
   }
   STEEPLE_TRY(token, load_file(config_.token_path, "token"));
   credentials.token = trimmed(token);
-  return credentials;
+  return {};
 }
 
 // The settings object stays the same while nothing but the token changed: a kept connection goes by it.
@@ -149,6 +162,7 @@ runtime::HttpRequest KubeletClient::request() const {
   request.url = url();
   request.follow_redirects = false;
   request.use_proxy = false;
+  request.accept_gzip = true;
   request.plain_http = config_.read_only_port > 0;
   request.body_size_max = kPodListBytesMax;
   request.headers = {"Accept:", "User-Agent: Go-http-client/1.1"};
@@ -165,16 +179,30 @@ void KubeletClient::log_oddities(const PodListReader& reader) const {
   if (reader.oversized() > 0) log_.warning("Pod is too large", {{"count", reader.oversized()}});
 }
 
+// Of an answer that had begun: what was asked is no part of the text.
+Error KubeletClient::read_error(const Error& error) const {
+  std::string_view text = error.message();
+  const std::string asked = fmt::format("Get \"{}\": ", url());
+  if (text.starts_with(asked)) text.remove_prefix(asked.size());
+  return Error(error.code(), fmt::format("unable to read pods response: {}", text));
+}
+
 Task<Result<std::shared_ptr<const PodIndex>>> KubeletClient::fetch(StopToken stop) {
   if (!loaded_ || loop_.now() - *loaded_ >= config_.reload_interval) STEEPLE_CO_CHECK(load());
+  if (!std::ranges::all_of(token_, may_stand_in_header)) {
+    co_return Error(ErrorCode::kInvalidArgument,
+                    fmt::format("unable to perform request: Get \"{}\": net/http: invalid header field value for "
+                                "\"Authorization\"",
+                                url()));
+  }
   reader_->begin();
   Result<HttpResponse> answer =
       co_await http_.send(request(), Deadline::after(loop_.now(), kKubeletTimeout), std::move(stop));
   if (!answer) {
     if (answer.error().code() == ErrorCode::kMalformed) co_return std::move(answer.error());
     const bool began = reader_->bytes() > 0 || answer.error().code() == ErrorCode::kLimit;
-    co_return std::move(answer.error())
-        .with_context(began ? "unable to read pods response" : "unable to perform request");
+    if (began) co_return read_error(answer.error());
+    co_return std::move(answer.error()).with_context("unable to perform request");
   }
   if (answer->status_code != 200) {
     co_return Error(ErrorCode::kUnavailable, fmt::format("unexpected status code on pods response: {} {}",

@@ -44,8 +44,10 @@ class KubeletClient final : public PodSource {
     runtime::SecretBytes private_key_pem;
   };
   runtime::Result<Credentials> read_credentials() const;
+  runtime::Result<void> read_own_credentials(Credentials& credentials) const;
   void use(Credentials credentials);
   runtime::HttpRequest request() const;
+  runtime::Error read_error(const runtime::Error& error) const;
   void log_oddities(const PodListReader& reader) const;
 
   runtime::Loop& loop_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,7 @@ struct PodContainer {
 struct Pod {
   std::string uid;
   std::string name_space;
-  bool terminal = false;  // its containers have ended for good
+  bool terminal = false;  // it has ended for good, its containers, too
   std::string broken;     // not empty: why it cannot be decoded
   Selectors selectors;    // those of the pod
   // Container statuses, then those of init containers; ephemeral ones are not looked up by SPIRE. Only those with an
@@ -30,8 +31,8 @@ struct Pod {
   std::size_t malformed_ids = 0;
 };
 
-// The host part of "RUNTIME://ID"; empty when there is none.
-std::string_view container_id_of(std::string_view status_id);
+// The host part of "RUNTIME://ID"; empty when there is none; nothing when it is no URL.
+std::optional<std::string_view> container_id_of(std::string_view status_id);
 
 class PodParser {
  public:

@@ -101,7 +101,7 @@ std::shared_ptr<const Pod> PodListReader::read(std::string_view json) {
 void PodListReader::take(std::string_view json) {
   std::shared_ptr<const Pod> pod = read(json);
   malformed_ids_ += pod->malformed_ids;
-  if (!pod->broken.empty()) ++broken_;
+  if (!pod->broken.empty() && !pod->uid.empty()) ++broken_;
   if (pod->uid.empty()) {
     ++without_uid_;
   } else if (!pod->terminal) {

@@ -1,7 +1,12 @@
 #include "attestation/workload/k8s/pod_list_splitter.h"
 
+#include <fmt/format.h>
+#include <simdjson.h>
+
 #include <bit>
 #include <utility>
+
+#include "runtime/core/go_text.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -92,6 +97,14 @@ Error parse_error(std::string_view why) {
   return Error(ErrorCode::kMalformed, "unable to parse kubelet response: " + std::string(why));
 }
 
+constexpr std::size_t kTailShown = 80;  // of what could not be read, both ends
+
+std::string shown(std::string_view tail) {
+  if (tail.size() <= kTailShown) return runtime::go_quote(tail);
+  return runtime::go_quote(
+      fmt::format("{}...{}", tail.substr(0, kTailShown / 2), tail.substr(tail.size() - kTailShown / 2)));
+}
+
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
 }  // namespace
@@ -102,6 +115,7 @@ void PodListSplitter::reset() {
   in_string_ = escaped_ = key_done_ = items_seen_ = too_large_ = false;
   text_.clear();
   pod_.clear();
+  around_.clear();
   oversized_ = 0;
 }
 
@@ -111,7 +125,7 @@ Result<void> PodListSplitter::feed(std::string_view piece) {
     if (state_ == State::kPod) {
       used = scan_pod(piece);
     } else {
-      STEEPLE_CHECK(take(piece.front()));
+      STEEPLE_CHECK(take(piece));
     }
     piece.remove_prefix(used);
   }
@@ -119,38 +133,82 @@ Result<void> PodListSplitter::feed(std::string_view piece) {
 }
 
 Result<void> PodListSplitter::finish() {
+  if (state_ == State::kStart) return parse_error("cannot parse JSON: cannot parse empty string; unparsed tail: \"\"");
   if (state_ != State::kEnd) return parse_error("unexpected end of JSON input");
+  simdjson::dom::parser parser;
+  simdjson::dom::element ignored;
+  if (const auto error = parser.parse(around_).get(ignored)) {
+    return parse_error(std::string("cannot parse JSON: ") + simdjson::error_message(error));
+  }
   if (!items_seen_) return Error(ErrorCode::kMalformed, "invalid kubelet response: expected an items array");
   return {};
 }
 
-Result<void> PodListSplitter::take(char c) {
-  if (state_ == State::kTop) return take_top(c);
-  if (is_space(c)) return {};
-  switch (state_) {
-    case State::kStart:
-      if (c == '[' || c == '"' || c == 'n' || c == 't' || c == 'f' || c == '-' || (c >= '0' && c <= '9'))
-        return Error(ErrorCode::kMalformed, "invalid kubelet response: expected an object");
-      if (c != '{') return parse_error("invalid character at the start");
-      state_ = State::kTop;
-      depth_ = 1;
-      return {};
-    case State::kItems:
-      if (c == ',') return {};
-      if (c == ']') {
-        state_ = State::kTop;
-        depth_ = 1;
-        return {};
-      }
-      if (c != '{') return parse_error("an item is not an object");
-      state_ = State::kPod;
-      depth_ = 1;
-      too_large_ = false;
-      pod_.assign(1, c);
-      return {};
-    default:
-      return parse_error("invalid character after the list");
+// The first byte of the piece, which belongs to no pod.
+Result<void> PodListSplitter::take(std::string_view piece) {
+  const char c = piece.front();
+  if (around_.size() == kAroundBytesMax) return parse_error("too much beside the pods");
+  if (state_ == State::kEnd) {
+    if (is_space(c)) return {};
+    return parse_error("unexpected tail: " + shown(piece));
   }
+  if (state_ == State::kStart && is_space(c)) return {};
+  if (state_ != State::kItems || c == ',' || c == ']') around_ += c;
+  if (state_ == State::kStart) return begin(piece);
+  if (state_ == State::kTop) return take_top(c);
+  if (state_ == State::kScalar) {
+    take_scalar(c);
+  } else if (!is_space(c)) {
+    take_item(c);
+  }
+  return {};
+}
+
+Result<void> PodListSplitter::begin(std::string_view piece) {
+  const char c = piece.front();
+  if (c == '[' || c == '"' || c == 'n' || c == 't' || c == 'f' || c == '-' || (c >= '0' && c <= '9'))
+    return Error(ErrorCode::kMalformed, "invalid kubelet response: expected an object");
+  if (c != '{') {
+    return parse_error(fmt::format("cannot parse JSON: cannot parse number: unexpected char: {}; unparsed tail: {}",
+                                   shown(piece.substr(0, 1)), shown(piece)));
+  }
+  state_ = State::kTop;
+  depth_ = 1;
+  return {};
+}
+
+// A byte between the pods.
+void PodListSplitter::take_item(char c) {
+  if (c == ',') return;
+  if (c == ']') {
+    state_ = State::kTop;
+    depth_ = 1;
+    return;
+  }
+  if (c == '{' || c == '[') {
+    state_ = State::kPod;
+    depth_ = 1;
+    too_large_ = false;
+    pod_.assign(1, c);
+    around_ += "{}";
+    return;
+  }
+  around_ += c;
+  state_ = State::kScalar;
+  in_string_ = c == '"';
+}
+
+// An item that is neither object nor array is no pod, whatever it is.
+void PodListSplitter::take_scalar(char c) {
+  if (in_string_) {
+    take_string(c);
+    return;
+  }
+  if (c != ',' && c != ']') return;
+  too_large_ = false;
+  pod_.assign("null");
+  end_pod();
+  take_item(c);
 }
 
 void PodListSplitter::take_string(char c) {
@@ -168,7 +226,7 @@ void PodListSplitter::take_string(char c) {
 // The value of the key in text_.
 Result<void> PodListSplitter::begin_value(char c) {
   key_done_ = false;
-  if (text_ != "items" || depth_ != 1) return {};
+  if (text_ != "items" || depth_ != 1 || items_seen_) return {};
   if (c != '[' && c != 'n') return Error(ErrorCode::kMalformed, "invalid kubelet response: expected an items array");
   items_seen_ = true;
   if (c == '[') state_ = State::kItems;

@@ -5,6 +5,12 @@
 using namespace steeple::runtime;
 using std::chrono::nanoseconds;
 
+TEST_CASE("prototext_quote escapes as Go's text form of a message") {
+  CHECK(prototext_quote("a\"b\\c\n\t\r") == R"("a\"b\\c\n\t\r")");
+  CHECK(prototext_quote(std::string_view("\x00\b\f\x7f", 4)) == R"("\x00\x08\x0c\x7f")");
+  CHECK(prototext_quote("\u0085\u00e9\u65e5") == "\"\\u0085\u00e9\u65e5\"");
+}
+
 TEST_CASE("go_quote escapes as Go's %q") {
   CHECK(go_quote("plain") == R"("plain")");
   CHECK(go_quote("a\"b\\c\n\t\r") == R"("a\"b\\c\n\t\r")");

@@ -41,6 +41,11 @@ std::string pod(const std::string& uid, const std::string& id, const std::string
          R"("},"status":{"containerStatuses":[{"name":"c",)" +
          R"("image":"i","imageID":"d","containerID":"containerd://)" + id + R"("}])" + rest + "}}";
 }
+std::string ended(const std::string& uid, const std::string& id, const std::string& phase) {
+  return R"({"metadata":{"uid":")" + uid + R"("},"status":{"phase":")" + phase +
+         R"(","containerStatuses":[{"state":{"terminated":{"exitCode":0}},"containerID":"containerd://)" + id +
+         R"("}]}})";
+}
 std::string list(const std::string& pods) { return R"({"kind":"PodList","items":[)" + pods + "]}"; }
 
 std::string error_of(std::string_view text) {
@@ -93,12 +98,28 @@ TEST_CASE("What is no list of pods is refused with SPIRE's texts") {
   CHECK(error_of("{}") == "invalid kubelet response: expected an items array");
   CHECK(error_of(R"({"items":{}})") == "invalid kubelet response: expected an items array");
   CHECK(error_of(R"({"items":"x"})") == "invalid kubelet response: expected an items array");
-  CHECK(error_of("") == "unable to parse kubelet response: unexpected end of JSON input");
+  CHECK(error_of(" \n") ==
+        "unable to parse kubelet response: cannot parse JSON: cannot parse empty string; unparsed tail: \"\"");
   CHECK(error_of(list(pod("u", "c")).substr(0, 60)) ==
         "unable to parse kubelet response: unexpected end of JSON input");
-  CHECK(error_of("<html>").starts_with("unable to parse kubelet response: "));
-  CHECK(error_of(list("1")).starts_with("unable to parse kubelet response: "));
-  CHECK(error_of(list("") + "x").starts_with("unable to parse kubelet response: "));
+  CHECK(error_of("<html>") ==
+        "unable to parse kubelet response: cannot parse JSON: cannot parse number: unexpected char: \"<\"; unparsed "
+        "tail: \"<html>\"");
+  CHECK(error_of(list("") + "\nx{}") == "unable to parse kubelet response: unexpected tail: \"x{}\"");
+  CHECK(error_of(list("") + std::string(100, 'y')) == "unable to parse kubelet response: unexpected tail: \"" +
+                                                          std::string(40, 'y') + "..." + std::string(40, 'y') + "\"");
+  for (const std::string& text : {list(pod("a", "1") + pod("b", "2")), list("," + pod("a", "1")), list("nope"),
+                                  list(pod("a", "1") + ","), list("1 2"), std::string(R"({"items":[],"x":nope})"),
+                                  std::string(R"({"x":{],"items":[]})"), std::string(R"({"items" []})")})
+    CHECK(error_of(text).starts_with("unable to parse kubelet response: cannot parse JSON: "));
+}
+
+TEST_CASE("The first list of items counts, and what is in it without being a pod is passed over") {
+  auto index = read(R"({"items":[5,"a{]\"",null,[{}],true,{},)" + pod("a", "1") + R"(,-1.5e3],"items":[{}],"x":"}"})");
+  REQUIRE(index);
+  CHECK((*index)->pods() == 1);
+  CHECK(has(*index, "a", "1"));
+  CHECK(read(R"({"items":[],"items":5})"));
 }
 
 TEST_CASE("A list without items is empty") {
@@ -120,7 +141,42 @@ TEST_CASE("A broken pod harms only itself") {
   auto broken = (*index)->find({"b", "9"}, true);
   REQUIRE_FALSE(broken);
   CHECK(broken.error().code() == ErrorCode::kUnavailable);
-  CHECK(broken.error().message().starts_with("unable to decode pod info from kubelet response: "));
+  CHECK(broken.error().message() ==
+        "unable to decode pod info from kubelet response: json: cannot unmarshal number into Go struct field "
+        "ObjectMeta.metadata.labels of type map[string]string");
+}
+
+TEST_CASE("A value of the wrong type is named as Go names it, wherever the UID stands") {
+  const auto mistake_of = [](const std::string& metadata, const std::string& rest) {
+    auto index = read(list(R"({"metadata":{)" + metadata + R"("uid":"u"})" + rest + "}"));
+    REQUIRE(index);
+    auto broken = (*index)->find({"u", "1"}, true);
+    REQUIRE_FALSE(broken);
+    const std::string text = broken.error().message();
+    return text.substr(text.find("cannot unmarshal "));
+  };
+  const std::string into = " into Go struct field ";
+  CHECK(mistake_of(R"("name":[5],)", "") ==
+        "cannot unmarshal array" + into + "ObjectMeta.metadata.name of type string");
+  CHECK(mistake_of("", R"(,"spec":true)") == "cannot unmarshal bool" + into + "Pod.spec of type v1.PodSpec");
+  CHECK(mistake_of("", R"(,"status":{"initContainerStatuses":[{"name":{}}]})") ==
+        "cannot unmarshal object" + into + "ContainerStatus.status.initContainerStatuses.name of type string");
+  CHECK(mistake_of("", R"(,"status":{"containerStatuses":["x"]})") ==
+        "cannot unmarshal string" + into + "PodStatus.status.containerStatuses of type v1.ContainerStatus");
+  CHECK(mistake_of(R"("ownerReferences":[{"kind":1}],"labels":{"a":2},)", "") ==
+        "cannot unmarshal number" + into + "OwnerReference.metadata.ownerReferences.kind of type string");
+}
+
+TEST_CASE("Of keys that come twice the last one counts") {
+  auto index = read(list(R"({"metadata":{"uid":"u","labels":{"a":"1","a":"2"}},"status":{"containerStatuses":[{}],)"
+                         R"("containerStatuses":[{"name":"c","containerID":"x://1"}]}})"));
+  REQUIRE(index);
+  auto found = (*index)->find({"u", "1"}, true);
+  REQUIRE(found);
+  REQUIRE(*found);
+  CHECK((*found)->selectors.contains({"k8s", "pod-label:a:2"}));
+  CHECK_FALSE((*found)->selectors.contains({"k8s", "pod-label:a:1"}));
+  CHECK((*found)->selectors.contains({"k8s", "pod-image-count:1"}));
 }
 
 TEST_CASE("A pod above the limit is left out and the rest stays") {
@@ -138,14 +194,16 @@ TEST_CASE("A pod above the limit is left out and the rest stays") {
 
 TEST_CASE("Lookups: pod known or not, wrong pod, two pods, later pod of the same UID, terminal pods") {
   auto index = read(list(pod("a", "1") + "," + pod("b", "1") + "," + pod("c", "2") + "," + pod("c", "3") + "," +
-                         pod("d", "4", R"(,"phase":"Succeeded")") + "," + pod("e", "5", R"(,"phase":"Failed")")));
+                         pod("d", "4", R"(,"phase":"Succeeded")") + "," + ended("e", "5", "Failed") + "," +
+                         ended("f", "6", "Running")));
   REQUIRE(index);
   CHECK(has(*index, "a", "1"));
   CHECK(has(*index, "b", "1"));
   CHECK_FALSE(has(*index, "c", "1"));
   CHECK_FALSE(has(*index, "", "2"));
   CHECK(has(*index, "", "3"));
-  CHECK_FALSE(has(*index, "", "4"));
+  CHECK(has(*index, "", "4"));  // nobody says that its container has ended
+  CHECK(has(*index, "", "6"));
   CHECK_FALSE(has(*index, "e", "5"));
   auto two = (*index)->find({"", "1"}, true);
   REQUIRE_FALSE(two);
@@ -198,8 +256,13 @@ TEST_CASE("A static pod's containers are its own") {
 TEST_CASE("The host part of a container's id") {
   CHECK(container_id_of("containerd://abc") == "abc");
   CHECK(container_id_of("cri-o://abc/x?y#z") == "abc");
-  CHECK(container_id_of("abc") == "");
-  CHECK(container_id_of("docker://") == "");
+  CHECK(container_id_of("//abc") == "abc");
+  for (const char* nameless : {"abc", "docker://", "containerd:///x", "x y", "a:b", ""}) {
+    CHECK(container_id_of(nameless) == std::string_view());
+  }
+  for (const char* no_url : {":", "://", "a b://c", "1a://c", "%", "x://%zz", "x://a\nb"}) {
+    CHECK_FALSE(container_id_of(no_url));
+  }
 }
 
 TEST_CASE("Pods that have not changed are not read again, and one that has is") {
