@@ -19,9 +19,21 @@ namespace {
 
 Task<Status> check(void* service, ServerCall& call) { return static_cast<HealthService*>(service)->check(call); }
 
-Task<Status> not_implemented(std::string_view text) { co_return Status(StatusCode::kUnimplemented, std::string(text)); }
-Task<Status> watch(void*, ServerCall&) { return not_implemented("method Watch not implemented"); }
-Task<Status> list(void*, ServerCall&) { return not_implemented("method List not implemented"); }
+// The request is looked at before the method is found missing.
+bool decodes(const ServerCall& call) {
+  HealthCheckRequest request;
+  return request.ParseFromArray(call.request().data(), static_cast<int>(call.request().size()));
+}
+
+Task<Status> watch(void*, ServerCall& call) {
+  if (!decodes(call)) co_return status_text::malformed_stream_request();
+  co_return Status(StatusCode::kUnimplemented, "method Watch not implemented");
+}
+
+Task<Status> list(void*, ServerCall& call) {
+  if (!decodes(call)) co_return status_text::malformed_unary_request();
+  co_return Status(StatusCode::kUnimplemented, "method List not implemented");
+}
 
 Task<Status> answer(ServerCall& call, bool serving) {
   HealthCheckResponse response;

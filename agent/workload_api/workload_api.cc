@@ -44,6 +44,7 @@ Task<Status> fetch_jwt_bundles(void* service, ServerCall& call) { return api_of(
 Task<Status> refuse(ServerCall& call, std::string_view text) {
   Status header = check_security_header(call.path(), call.metadata());
   if (!header.is_ok()) co_return header;
+  if (!decodes(call.request())) co_return status_text::malformed_stream_request();
   co_return Status(StatusCode::kUnimplemented, std::string(text));
 }
 Task<Status> fetch_wit_svid(void*, ServerCall& call) { return refuse(call, "fetching WIT-SVIDs is not implemented"); }

@@ -279,6 +279,7 @@ std::string HttpClient::Transfer::verification_text() const {
   const bool whole = !handles->tls || handles->tls->verify == HttpVerify::kFull;
   const std::string_view before = whole ? "tls: failed to verify certificate: " : "";
   switch (result) {
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:

@@ -14,9 +14,9 @@ namespace {
 
 constexpr std::uint8_t kExtensionRequestOid[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x0e};
 
-Bytes attributes(const std::optional<std::string>& uri_san) {
+Bytes attributes(const std::optional<std::string>& uri_san, const std::vector<std::string>& dns_sans) {
   if (!uri_san) return der::element(der::context(0, true), BytesView());
-  Bytes extension = encode_extension(Extension::kSubjectAltName, false, encode_alt_names({}, {*uri_san}));
+  Bytes extension = encode_extension(Extension::kSubjectAltName, false, encode_alt_names(dns_sans, {*uri_san}));
   Bytes values = der::element(der::kSet, der::element(der::kSequence, extension));
   Bytes attribute = der::element(der::kSequence, {BytesView(kExtensionRequestOid), values});
   return der::element(der::context(0, true), attribute);
@@ -32,11 +32,12 @@ std::string subject_text(const X509_NAME* name) {
 
 }  // namespace
 
-Result<Bytes> make_csr(const PrivateKey& key, const std::optional<std::string>& uri_san) {
+Result<Bytes> make_csr(const PrivateKey& key, const std::optional<std::string>& uri_san,
+                       const std::vector<std::string>& dns_sans) {
   static const Bytes version = der::integer({});
   static const Bytes subject =
       encode_name({{NameAttribute::Type::kCountry, "US"}, {NameAttribute::Type::kOrganization, "SPIRE"}});
-  Bytes info = der::element(der::kSequence, {version, subject, key.public_key(), attributes(uri_san)});
+  Bytes info = der::element(der::kSequence, {version, subject, key.public_key(), attributes(uri_san, dns_sans)});
   return sign_der(info, key);
 }
 

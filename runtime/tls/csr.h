@@ -10,8 +10,9 @@
 
 namespace steeple::runtime {
 
-// Subject C=US, O=SPIRE. With a URI: one subjectAltName request of it; without one, no attributes.
-Result<Bytes> make_csr(const PrivateKey& key, const std::optional<std::string>& uri_san = std::nullopt);
+// Subject C=US, O=SPIRE. With a URI: one subjectAltName request of it and of the DNS names; without one, no attributes.
+Result<Bytes> make_csr(const PrivateKey& key, const std::optional<std::string>& uri_san = std::nullopt,
+                       const std::vector<std::string>& dns_sans = {});
 
 struct Csr {
   Bytes public_key;  // SubjectPublicKeyInfo DER

@@ -77,16 +77,19 @@ class Federation(Suite):
         self.federate()
         folder = self.home / "minted"
         folder.mkdir()
-        written = self.servers["two.test"].command("x509 mint", "-spiffeID", "spiffe://two.test/by-hand", "-ttl", "10m", "-write", folder).stdout
+        written = self.servers["two.test"].command("x509 mint", "-spiffeID", "spiffe://two.test/by-hand", "-ttl", "10m",
+                                                      "-dns", "db.two.test", "-dns", "www.two.test", "-write", folder).stdout
         self.assertEqual(written, f"X509-SVID written to {folder}/svid.pem\nPrivate key written to {folder}/key.pem\nRoot CAs written to {folder}/bundle.pem\n")
         roots = self.fetched("one.test") / "federated_bundle.0.0.pem"
         subprocess.run(["openssl", "verify", "-CAfile", roots, folder / "svid.pem"], check=True, capture_output=True)
         public = [subprocess.run(["openssl", *how], check=True, capture_output=True).stdout
                   for how in (["x509", "-in", folder / "svid.pem", "-noout", "-pubkey"], ["pkey", "-in", folder / "key.pem", "-pubout"])]
         self.assertEqual(*public)
+        names = subprocess.run(["openssl", "x509", "-in", folder / "svid.pem", "-noout", "-ext", "subjectAltName"], check=True, capture_output=True, text=True).stdout
+        self.assertIn("DNS:db.two.test, DNS:www.two.test, URI:spiffe://two.test/by-hand", names)
         self.assertEqual((folder / "key.pem").stat().st_mode & 0o777, 0o600)
         for arguments, text in (((), "spiffeID must be specified"), (("-spiffeID", "spiffe://other.test/x"), "unable to mint SVID: rpc error: code = InvalidArgument desc = CSR URI SAN is invalid: "),
-                                (("-spiffeID", "spiffe://two.test/x", "-dns", "a.test"), "-dns is not available in steeple-devserver")):
+                                (("-spiffeID", "spiffe://two.test/x", "-dns", "a..b"), "unable to mint SVID: rpc error: code = InvalidArgument desc = CSR DNS name is invalid: ")):
             refused = self.servers["two.test"].command("x509 mint", *arguments, check=False)
             self.assertEqual((refused.returncode, refused.stdout), (1, ""))
             self.assertIn(f"Error: {text}", refused.stderr)

@@ -36,6 +36,14 @@ std::string path_escaped(std::string_view text) {
   return out;
 }
 
+bool is_version(std::string_view text) {
+  const auto number = [](std::string_view part) {
+    return !part.empty() && part.size() < 6 && part.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  const std::size_t dot = text.find('.');
+  return dot != std::string_view::npos && number(text.substr(0, dot)) && number(text.substr(dot + 1));
+}
+
 std::string socket_of(std::string_view host) {
   if (host.starts_with(kUnixScheme)) host.remove_prefix(kUnixScheme.size());
   return std::string(host);
@@ -108,20 +116,45 @@ bool DockerClient::busy(const std::string& host) const {
   return together_ >= limits_.together || (at != under_way_.end() && at->second >= limits_.per_host);
 }
 
-Task<Result<std::string>> DockerClient::get(std::string host, std::string path, Deadline deadline, StopToken stop) {
-  while (busy(host)) STEEPLE_CO_CHECK(co_await freed_.wait(deadline, stop));
-  const Turn turn(*this, host);
+runtime::HttpRequest DockerClient::request_to(const std::string& host, std::string_view path) const {
   runtime::HttpRequest request;
-  request.url = "http://api.moby.localhost" + prefix_ + path;
+  request.url = fmt::format("http://api.moby.localhost{}", path);
   request.unix_socket = socket_of(host);
   request.use_proxy = false;
   request.follow_redirects = false;
   request.body_size_max = kDockerAnswerBytesMax;
   request.headers = {"User-Agent: moby-client/steeple"};
-  const Deadline bound = deadline.sooner(Deadline::after(loop_.now(), kDockerRequestTimeout));
-  Result<HttpResponse> answer = co_await http_.send(std::move(request), bound, stop);
+  return request;
+}
+
+Task<Result<std::string>> DockerClient::prefix_of(std::string host, Deadline deadline, StopToken stop) {
+  if (!prefix_.empty()) co_return prefix_;
+  if (const auto known = prefixes_.find(host); known != prefixes_.end()) co_return known->second;
+  runtime::HttpRequest ping = request_to(host, "/_ping");
+  ping.method = "HEAD";
+  ping.keep_headers = true;
+  Result<HttpResponse> answer = co_await http_.send(std::move(ping), deadline, stop);
   if (!answer) co_return unreachable(host, answer.error());
-  if (answer->status_code != 200) co_return refusal(*answer, prefix_ + path);
+  const std::vector<std::string> named = answer->header("api-version");
+  std::string prefix = !named.empty() && is_version(named.front()) ? "/v" + named.front() : std::string();
+  if (answer->status_code != 200) co_return prefix;
+  if (prefixes_.size() >= kDockerHostsRemembered) prefixes_.clear();
+  prefixes_[host] = prefix;
+  co_return prefix;
+}
+
+Task<Result<std::string>> DockerClient::get(std::string host, std::string path, Deadline deadline, StopToken stop) {
+  while (busy(host)) STEEPLE_CO_CHECK(co_await freed_.wait(deadline, stop));
+  const Turn turn(*this, host);
+  const Deadline bound = deadline.sooner(Deadline::after(loop_.now(), kDockerRequestTimeout));
+  STEEPLE_CO_TRY(prefix, co_await prefix_of(host, bound, stop));
+  const std::string target = prefix + path;
+  Result<HttpResponse> answer = co_await http_.send(request_to(host, target), bound, stop);
+  if (!answer) co_return unreachable(host, answer.error());
+  if (answer->status_code != 200) {
+    prefixes_.erase(host);  // it may be another daemon by now
+    co_return refusal(*answer, target);
+  }
   co_return std::move(answer->body);
 }
 

@@ -14,6 +14,7 @@
 namespace steeple::attestation {
 
 inline constexpr std::chrono::seconds kDockerRequestTimeout{10};
+inline constexpr std::size_t kDockerHostsRemembered = 256;
 inline constexpr std::size_t kDockerAnswerBytesMax = 4 * 1024 * 1024;
 
 // What the attestor asks. `host` is an address as in the configuration: "unix:///PATH".
@@ -36,7 +37,8 @@ class DockerClient final : public DockerApi {
     std::size_t per_host = 2;  // requests under way
     std::size_t together = 16;
   };
-  // `version`: "1.44", put into each path; empty: the daemon's newest.
+  // `version`: "1.44", put into each path; empty: what the daemon itself names as its newest, asked once by /_ping and
+  // again after a refusal; none where it names none.
   DockerClient(runtime::Loop& loop, std::string version, Limits limits);
 
   runtime::Task<runtime::Result<DockerContainer>> container(std::string host, std::string id,
@@ -47,12 +49,16 @@ class DockerClient final : public DockerApi {
 
  private:
   class Turn;
+  runtime::HttpRequest request_to(const std::string& host, std::string_view path) const;
+  runtime::Task<runtime::Result<std::string>> prefix_of(std::string host, runtime::Deadline deadline,
+                                                        runtime::StopToken stop);
   runtime::Task<runtime::Result<std::string>> get(std::string host, std::string path, runtime::Deadline deadline,
                                                   runtime::StopToken stop);
   bool busy(const std::string& host) const;
 
   runtime::Loop& loop_;
-  std::string prefix_;  // "/v1.44"
+  std::string prefix_;                           // "/v1.44", as configured
+  std::map<std::string, std::string> prefixes_;  // by host, as the daemons say
   Limits limits_;
   runtime::WorkerPool workers_;
   runtime::HttpClient http_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "attestation/workload/json_walk.h"
 
 namespace steeple::attestation {
@@ -16,6 +18,7 @@ using namespace json_walk;
 
 struct Fields {
   std::vector<Selector> selectors;
+  std::map<std::string, std::string> labels;
   DockerContainer container;
 };
 
@@ -25,11 +28,9 @@ void add(Fields& fields, std::string value) {
 
 error_code read_labels(od::value value, Fields& fields) {
   return each_field(value, [&](std::string_view key, od::value text) {
-    std::string selector = fmt::format("label:{}:", key);
-    std::string label;
-    if (error_code error = read_text(text, label)) return error;
-    add(fields, selector + label);
-    return SUCCESS;
+    std::string& label = fields.labels[std::string(key)];  // of a key that comes twice the last one counts
+    label.clear();
+    return read_text(text, label);
   });
 }
 
@@ -88,6 +89,7 @@ Result<DockerContainer> parse_docker_container(std::string_view json) {
     return SUCCESS;
   });
   if (error) return malformed("container", error);
+  for (const auto& [key, value] : fields.labels) add(fields, fmt::format("label:{}:{}", key, value));
   if (!fields.container.image.empty()) add(fields, "image_id:" + fields.container.image);
   fields.container.selectors = Selectors(std::move(fields.selectors));
   return std::move(fields.container);

@@ -38,12 +38,10 @@ Error wrong(std::string text) { return Error(ErrorCode::kInvalidArgument, std::m
 
 Result<v1::MintX509SVIDRequest> request_for(const MintFlags& flags, const runtime::PrivateKey& key) {
   if (flags.spiffe_id.empty()) return wrong("spiffeID must be specified");
-  if (!flags.dns_names.empty())
-    return wrong("-dns is not available in steeple-devserver: make an entry with DNS names");
   STEEPLE_TRY(id, agent::SpiffeId::parse(flags.spiffe_id));
   auto seconds = std::chrono::ceil<std::chrono::seconds>(flags.ttl).count();
   if (seconds < 0 || seconds > INT32_MAX) return wrong("invalid value for TTL");
-  STEEPLE_TRY(csr, runtime::with_context(runtime::make_csr(key, id.text()), "unable to generate CSR"));
+  STEEPLE_TRY(csr, runtime::with_context(runtime::make_csr(key, id.text(), flags.dns_names), "unable to generate CSR"));
   v1::MintX509SVIDRequest request;
   request.set_csr(std::string(runtime::as_text(csr)));
   request.set_ttl(static_cast<std::int32_t>(seconds));
@@ -100,7 +98,7 @@ int run_x509_mint(const Words& arguments, Terminal& terminal) {
   MintFlags flags;
   command.flags().add("spiffeID", flags.spiffe_id, "SPIFFE ID of the X509-SVID");
   command.flags().add("ttl", flags.ttl, "TTL of the X509-SVID");
-  add_list_flag(command.flags(), "dns", flags.dns_names, "Refused: an entry has DNS names");
+  add_list_flag(command.flags(), "dns", flags.dns_names, "DNS name of the X509-SVID; may be given more than once");
   command.flags().add("write", flags.write, "Folder to write svid.pem, key.pem and bundle.pem to instead of stdout");
   return command.run(arguments, terminal, [&](const std::string& socket) -> Result<void> {
     STEEPLE_TRY(minted, mint(socket, flags));

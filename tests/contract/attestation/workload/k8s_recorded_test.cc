@@ -114,7 +114,10 @@ TEST_CASE("A container counts from its first listed id to the next one, at each 
     const bool listed = !status["containerStatuses"].get(statuses) && !statuses.at(0)["containerID"].get(id);
     (listed ? with_id : without_id) += 1;
     CHECK((*index)->containers() == (listed ? 1 : 0));
-    if (listed) CHECK(*(*index)->find({uid, std::string(container_id_of(id))}, true));
+    if (!listed) continue;
+    const auto container = container_id_of(id);
+    REQUIRE(container);
+    CHECK(*(*index)->find({uid, std::string(*container)}, true));
   }
   CHECK(with_id > 0);
   CHECK(without_id > 0);

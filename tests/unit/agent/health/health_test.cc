@@ -13,6 +13,7 @@ using namespace steeple::runtime;
 using namespace steeple::tests;
 using ::grpc::health::v1::HealthCheckRequest;
 using ::grpc::health::v1::HealthCheckResponse;
+using steeple::runtime::grpc::ServiceTable;
 using steeple::runtime::grpc::Status;
 using steeple::runtime::grpc::StatusCode;
 
@@ -94,6 +95,28 @@ TEST_CASE("Health refuses a request that does not decode") {
   Status status = world.check(answering(StatusCode::kOk, ""), call);
   CHECK(status.code() == StatusCode::kInternal);
   CHECK(status.message() == "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data");
+}
+
+TEST_CASE("A method of Health that is not there reads its request first") {
+  World world;
+  HealthService health(world.loop, nullptr, world.log);
+  ServiceTable table;
+  health.add_to(table);
+  const auto status_of = [&](const char* path, Bytes request) {
+    FakeServerCall& call = world.call("");
+    call.set_request(std::move(request));
+    const ServiceTable::Entry* found = table.find(path);
+    REQUIRE(found);
+    return run_until_done(world.loop, found->method.handler(found->service, call));
+  };
+  CHECK(status_of("/grpc.health.v1.Health/Watch", {}) ==
+        Status(StatusCode::kUnimplemented, "method Watch not implemented"));
+  CHECK(status_of("/grpc.health.v1.Health/List", {}) ==
+        Status(StatusCode::kUnimplemented, "method List not implemented"));
+  CHECK(status_of("/grpc.health.v1.Health/Watch", {0xff}).message() ==
+        "grpc: failed to unmarshal the received message: proto: cannot parse invalid wire-format data");
+  CHECK(status_of("/grpc.health.v1.Health/List", {0xff}).message() ==
+        "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data");
 }
 
 TEST_CASE("Health bounds its probe, and ends with a caller that leaves") {

@@ -54,6 +54,10 @@ TEST_CASE("parse_csr gives key, names and whether the signature holds") {
   CHECK(csr->dns_sans.empty());
   CHECK(csr->subject == "C=US, O=SPIRE");
   CHECK(csr->signature_valid);
+  auto named = parse_csr(*make_csr(key, "spiffe://example.org/workload", {"db.test", "www.test"}));
+  REQUIRE(named);
+  CHECK(named->uri_sans == csr->uri_sans);
+  CHECK(named->dns_sans == std::vector<std::string>{"db.test", "www.test"});
   auto plain = parse_csr(*make_csr(key));
   REQUIRE(plain);
   CHECK(plain->uri_sans.empty());

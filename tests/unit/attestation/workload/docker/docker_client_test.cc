@@ -50,6 +50,8 @@ class Daemon {
   Loop loop;
   std::string path = "/tmp/steeple-docker-" + std::to_string(getpid()) + ".sock";
   std::string answer = answer_of("200 OK", R"({"Config":{"Labels":{"a":"b"}}})");
+  std::string pong = answer_of("200 OK", "");
+  int pings = 0;
   bool hang = false;
   std::vector<std::string> requests;
   DockerClient client;
@@ -77,9 +79,13 @@ class Daemon {
       if (error) co_return;
       requests.push_back(text.substr(0, text.find("\r\n")));
       text.erase(0, size);
+      const bool ping = requests.back() == "HEAD /_ping HTTP/1.1";
+      if (ping) requests.pop_back();
+      pings += ping ? 1 : 0;
       if (hang) co_await wait_for_stop();
+      const std::string& reply = ping ? pong : answer;
       auto [failure, sent] = co_await async_op<boost::system::error_code, std::size_t>(
-          [&](auto handler) { boost::asio::async_write(socket, boost::asio::buffer(answer), std::move(handler)); },
+          [&](auto handler) { boost::asio::async_write(socket, boost::asio::buffer(reply), std::move(handler)); },
           group.token());
       if (failure) co_return;
     }
@@ -109,6 +115,22 @@ TEST_CASE("Containers and images are asked for over the socket, under the versio
   Daemon versioned("1.44");
   REQUIRE(versioned.container("abc"));
   CHECK(versioned.requests == std::vector<std::string>{"GET /v1.44/containers/abc/json HTTP/1.1"});
+}
+
+TEST_CASE("The paths bear the version that the daemon names, asked once and again after a refusal") {
+  Daemon daemon;
+  daemon.pong = "HTTP/1.1 200 OK\r\nApi-Version: 1.51\r\nContent-Length: 0\r\n\r\n";
+  REQUIRE(daemon.container("a"));
+  REQUIRE(daemon.container("b"));
+  CHECK(daemon.pings == 1);
+  daemon.pong = "HTTP/1.1 200 OK\r\nApi-Version: 1.9/../x\r\nContent-Length: 0\r\n\r\n";
+  daemon.error_of(answer_of("400 Bad Request", R"({"message":"client version 1.51 is too new"})"));
+  daemon.answer = answer_of("200 OK", "{}");
+  REQUIRE(daemon.container("c"));
+  CHECK(daemon.pings == 2);
+  CHECK(daemon.requests ==
+        std::vector<std::string>{"GET /v1.51/containers/a/json HTTP/1.1", "GET /v1.51/containers/b/json HTTP/1.1",
+                                 "GET /v1.51/containers/x/json HTTP/1.1", "GET /containers/c/json HTTP/1.1"});
 }
 
 TEST_CASE("A daemon's refusals, in the words of Docker's client") {
