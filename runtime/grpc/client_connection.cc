@@ -173,7 +173,7 @@ void ClientConnection::on_stream_closed(std::int32_t stream, void* user, http2::
   if (!call.status_ && reason == http2::Reason::kRefusedStream) call.not_processed_ = true;
   session_.set_user(stream, nullptr);
   detach(call);
-  call.end(status_of_reset(reason));
+  call.end(status_of_reset(reason, call.deadline_.passed(loop_.now())));
 }
 
 http2::SessionHandler::DataPlan ClientConnection::plan_data(std::int32_t /*stream*/, void* user, std::size_t size_max) {

@@ -104,6 +104,7 @@ class OutboundCall final : public ClientStream {
   std::optional<Status> status_;
   bool half_closed_ = false;
   bool not_processed_ = false;
+  Deadline deadline_;
   Timeout timeout_;
   StopCallback on_stop_;
 };

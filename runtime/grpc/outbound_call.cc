@@ -12,6 +12,7 @@ OutboundCall::OutboundCall(std::shared_ptr<ClientConnection> connection, const s
     : connection_(std::move(connection)),
       sent_(connection_->loop_),
       arrived_(connection_->loop_),
+      deadline_(options.deadline),
       timeout_(connection_->loop_, options.deadline, options.stop),
       on_stop_(timeout_.token(), [this](StopReason reason) { stopped(reason); }) {
   if (!status_) open(path, options);

@@ -123,7 +123,7 @@ Status ResponseHead::from_trailers() const {
   return Status(static_cast<StatusCode>(*number), message_, details_);
 }
 
-Status status_of_reset(http2::Reason reason) {
+Status status_of_reset(http2::Reason reason, bool deadline_passed) {
   StatusCode code = StatusCode::kInternal;
   switch (reason) {
     case http2::Reason::kFlowControlError:
@@ -134,7 +134,7 @@ Status status_of_reset(http2::Reason reason) {
       code = StatusCode::kUnavailable;
       break;
     case http2::Reason::kCancel:
-      code = StatusCode::kCancelled;
+      code = deadline_passed ? StatusCode::kDeadlineExceeded : StatusCode::kCancelled;
       break;
     case http2::Reason::kInadequateSecurity:
       code = StatusCode::kPermissionDenied;

@@ -35,7 +35,8 @@ class ResponseHead {
   bool headers_seen_ = false;  // an earlier block was gRPC's
 };
 
-// For a stream that ended with RST_STREAM, or was never taken on.
-Status status_of_reset(http2::Reason reason);
+// For a stream that ended with RST_STREAM, or was never taken on. `deadline_passed`: the call's, which is then why the
+// server has cancelled it, as grpc-go takes it.
+Status status_of_reset(http2::Reason reason, bool deadline_passed);
 
 }  // namespace steeple::runtime::grpc

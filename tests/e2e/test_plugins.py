@@ -5,6 +5,7 @@ import re
 import signal
 import time
 import unittest
+import unittest.mock
 
 from harness import AGENT_KIND, BIN, PATIENCE, TRUST_DOMAIN, Suite, wait_until
 
@@ -28,6 +29,11 @@ def gone(pid):
 
 
 class Plugins(Suite):
+    def setUp(self):
+        super().setUp()
+        # Where the sockets are: an agent that is killed leaves its folder there.
+        self.enterContext(unittest.mock.patch.dict(os.environ, TMPDIR=str(self.home)))
+
     def start(self, *blocks, entries=("ext:a:1",), **settings):
         server, agent = self.running_pair(workload_attestor="\n".join(blocks), **settings)
         for number, selector in enumerate(entries):
@@ -43,6 +49,7 @@ class Plugins(Suite):
         self.assertIn('msg="Agent crashed"', log)
         for pid in re.findall(r'msg="plugin started".* pid=(\d+)', log):
             self.assertTrue(gone(pid), log)
+        server.stop()
         return log
 
     def pid(self, agent):

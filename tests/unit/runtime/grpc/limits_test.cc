@@ -1,6 +1,7 @@
 // What one connection may take of the server: more is refused, and others are served all the same.
 #include <catch2/catch.hpp>
 
+#include "runtime/grpc/response_head.h"
 #include "tests/unit/runtime/grpc/support.h"
 
 namespace steeple::runtime::grpc::test {
@@ -31,6 +32,12 @@ Task<void> open_streams(World* world, std::size_t count) {
   co_await client.close();
   while (world->server->streams() != 0)
     (void)co_await sleep_until(world->loop, Deadline::in(std::chrono::milliseconds(1)), {});
+}
+
+TEST_CASE("What a server cancels when the deadline has passed was ended by the deadline") {
+  CHECK(status_of_reset(http2::Reason::kCancel, true).code() == StatusCode::kDeadlineExceeded);
+  CHECK(status_of_reset(http2::Reason::kCancel, false).code() == StatusCode::kCancelled);
+  CHECK(status_of_reset(http2::Reason::kRefusedStream, true).code() == StatusCode::kUnavailable);
 }
 
 TEST_CASE("Ten thousand streams on one connection are held, more are refused, and nobody else is") {
