@@ -80,12 +80,17 @@ struct WholeTime {
 };
 
 WholeTime split_utc(WallTime time) {
-  auto since_epoch = std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch());
-  auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
-  std::time_t whole = seconds.count();
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const std::int64_t since_epoch = std::chrono::nanoseconds(time.time_since_epoch()).count();
+  std::time_t whole = since_epoch / kSecond;
+  std::int64_t rest = since_epoch % kSecond;
+  if (rest < 0) {  // the second before; that of WallTime::min() itself is none that nanoseconds can say
+    rest += kSecond;
+    --whole;
+  }
   WholeTime split{};
   gmtime_r(&whole, &split.parts);
-  split.nanoseconds = (since_epoch - seconds).count();
+  split.nanoseconds = rest;
   return split;
 }
 

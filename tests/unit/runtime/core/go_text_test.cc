@@ -115,4 +115,6 @@ TEST_CASE("Times print in Go's forms") {
   CHECK(go_time(whole) == "2026-01-02 03:04:05 +0000 UTC");
   CHECK(go_time(split) == "2026-01-02 03:04:05.12034 +0000 UTC");
   CHECK(rfc3339_nano(WallTime(nanoseconds(-1))) == "1969-12-31T23:59:59.999999999Z");
+  CHECK(rfc3339_nano(WallTime::min()) == "1677-09-21T00:12:43.145224192Z");
+  CHECK(rfc3339_nano(WallTime::max()) == "2262-04-11T23:47:16.854775807Z");
 }
